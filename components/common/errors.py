@@ -1,0 +1,33 @@
+"""Every error pawpetal raises on purpose. Messages are one line: expected, received, remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+MOST_LISTED = 20  # names in one message; TensorFlow Datasets has hundreds
+
+
+class PawpetalError(Exception):
+    """Base of all of them: catch this one to catch any."""
+
+
+class InputError(PawpetalError, ValueError):
+    """A setting cannot be used as given. Nothing was started."""
+
+
+class DataError(PawpetalError):
+    """The photos cannot be used as they are."""
+
+
+class RegistryError(PawpetalError):
+    """The model registry refused, or lacks what was asked of it."""
+
+
+def unknown_name(setting: str, received: str, known: Iterable[str]) -> InputError:
+    """An error for a name that is in no table, with the nearest one that is."""
+    names = sorted(known)
+    listed = ", ".join(names) if len(names) <= MOST_LISTED else f"{len(names)} known names"
+    near = difflib.get_close_matches(received, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return InputError(f"`{setting}` must be one of {listed}. Received: '{received}'.{hint}")

@@ -1,0 +1,165 @@
+"""The registry of one machine or one team: MLflow, over a database file or a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from components.common.errors import RegistryError
+from components.common.home import home
+from components.common.registry import ModelVersion
+
+EXPERIMENT = "pawpetal"
+FOLDER = "model"  # of a run's artifacts, where the files of a version are
+DIGEST = "model_digest"
+MOST_VERSIONS = 200  # that one listing shows
+
+
+class MlflowRegistry:
+    """Versions in MLflow's model registry, each from an MLflow run that holds files and metrics."""
+
+    def __init__(self, tracking_uri: str = "") -> None:
+        """Open the registry, which is made when new.
+
+        Args:
+            tracking_uri: As MLflow takes it; empty for the database in `$PAWPETAL_HOME/registry`.
+        """
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow
+
+        self._folder = home() / "registry"
+        self._is_local = not tracking_uri
+        if self._is_local:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            tracking_uri = f"sqlite:///{self._folder}/mlflow.db"
+        # Several processes that open a new database at once would make its tables twice.
+        with self._lock():
+            self._client: Any = mlflow.MlflowClient(tracking_uri, registry_uri=tracking_uri)
+            self._experiment_id = self._find_or_make_experiment()
+
+    def register(
+        self,
+        model_name: str,
+        files: Path,
+        *,
+        digest: str,
+        metrics: Mapping[str, float],
+        labels: Mapping[str, str],
+    ) -> ModelVersion:
+        """Add a version; the same digest again gives the version that is there already.
+
+        The files, metrics and labels are all in place before the one call that makes the version:
+        a kill before it leaves a run without a version, and the next try starts over.
+        """
+        with self._lock():
+            for version in self.versions(model_name):
+                if version.labels.get(DIGEST) == digest:
+                    return version
+            run = self._client.create_run(self._experiment_id, run_name=model_name)
+            run_id = run.info.run_id
+            self._client.log_artifacts(run_id, str(files), FOLDER)
+            for name, value in metrics.items():
+                self._client.log_metric(run_id, name, value)
+            for name, label in labels.items():
+                self._client.log_param(run_id, name, label)
+            self._client.set_terminated(run_id)
+            self._make_model(model_name)
+            made = self._client.create_model_version(
+                model_name,
+                source=f"{run.info.artifact_uri}/{FOLDER}",
+                run_id=run_id,
+                tags={**labels, DIGEST: digest},
+            )
+        return self._to_version(made)
+
+    def find(self, model_name: str, version: str) -> ModelVersion | None:
+        """The version of that number or alias, or None."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if str(version).isdecimal():
+                found = self._client.get_model_version(model_name, str(version))
+            else:
+                found = self._client.get_model_version_by_alias(model_name, version)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise RegistryError(f"The registry did not answer: {error}") from error
+        return self._to_version(found)
+
+    def versions(self, model_name: str) -> list[ModelVersion]:
+        """All versions of a model, newest first; empty for an unknown model."""
+        quoted = model_name.replace("'", "''")
+        found = self._client.search_model_versions(
+            f"name='{quoted}'", max_results=MOST_VERSIONS, order_by=["version_number DESC"]
+        )
+        # A search leaves the aliases out.
+        return [version for one in found if (version := self.find(model_name, one.version))]
+
+    def model_names(self) -> list[str]:
+        """Every model, sorted."""
+        return sorted(model.name for model in self._client.search_registered_models())
+
+    def set_alias(self, version: ModelVersion, alias: str) -> None:
+        """Point an alias at a version, away from where it pointed."""
+        self._client.set_registered_model_alias(version.model_name, alias, version.version)
+
+    def download(self, version: ModelVersion, folder: Path) -> Path:
+        """Copy a version's model folder below `folder`, and say where it is."""
+        import mlflow
+
+        try:
+            return Path(
+                mlflow.artifacts.download_artifacts(
+                    artifact_uri=version.source, dst_path=str(folder)
+                )
+            )
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            raise RegistryError(
+                f"The files of {version.model_name} version {version.version} cannot be read from"
+                f" '{version.source}': {error}"
+            ) from error
+
+    def _make_model(self, model_name: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise RegistryError(f"'{model_name}' cannot be made: {error}") from error
+
+    def _find_or_make_experiment(self) -> str:
+        experiment = self._client.get_experiment_by_name(EXPERIMENT)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        # A server chooses the place itself; a database file would put it in the working directory.
+        place = (self._folder / "artifacts").as_uri() if self._is_local else None
+        return str(self._client.create_experiment(EXPERIMENT, artifact_location=place))
+
+    def _to_version(self, found: Any) -> ModelVersion:
+        run = self._client.get_run(found.run_id) if found.run_id else None
+        return ModelVersion(
+            model_name=found.name,
+            version=str(found.version),
+            aliases=tuple(found.aliases),
+            metrics=dict(run.data.metrics) if run else {},
+            labels=dict(found.tags),
+            created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC).isoformat(),
+            source=found.source,
+        )
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One writer at a time where there is no server to see to that."""
+        if not self._is_local:
+            yield
+            return
+        with FileLock(self._folder / ".lock"):
+            yield

@@ -1,0 +1,57 @@
+"""What a running step tells the person who waits for it: one readable line at a time.
+
+The lines stand in the step's log wherever it runs; on a laptop the runner shows the newest one.
+"""
+
+from __future__ import annotations
+
+import time
+
+MARK = "[progress] "
+
+
+def report(line: str) -> None:
+    """Print one progress line; `flush`, since the reader is at the other end of a pipe."""
+    print(f"{MARK}{line}", flush=True)
+
+
+class Meter:
+    """Progress through a known number of photos, at most twice a second."""
+
+    def __init__(self, verb: str, total: int | None = None) -> None:
+        """Prepare to count.
+
+        Args:
+            verb: What is done to the photos, e.g. "checked".
+            total: How many there are, where that is known.
+        """
+        self._verb = verb
+        self._total = total
+        self._first: tuple[int, float] | None = None  # photos and time of the first call
+        self._last = 0.0
+
+    def show(self, done: int) -> None:
+        """Report `done` photos, unless the last report is too fresh to read."""
+        now = time.monotonic()
+        if self._first is None:  # the rate counts from here: what came before is start-up
+            self._first, self._last = (done, now), now
+        if now - self._last < 0.5 and done != self._total:
+            return
+        self._last = now
+        rate = (done - self._first[0]) / max(now - self._first[1], 1e-9)
+        speed = f", {rate:.0f} images/s" if rate else ""
+        if self._total is None:
+            report(f"{self._verb} {done} photos{speed}")
+            return
+        left = f", {format_seconds((self._total - done) / rate)} left" if rate else ""
+        report(f"{self._verb} {done}/{self._total} photos{speed}{left}")
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds as a person says them: `8 s`, `2 min 05 s`, `1 h 10 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,97 @@
+"""Model registries behind one small interface: what MLflow and Vertex AI can both do.
+
+A registry is named by a URI: empty for the one in `$PAWPETAL_HOME/registry`, or
+`mlflow:TRACKING_URI` for an MLflow server or database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from components.common.errors import InputError
+
+CHAMPION = "champion"
+MLFLOW = "mlflow:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """One registered version of a model. A version is complete or does not exist."""
+
+    model_name: str
+    version: str  # "1", "2", ...
+    aliases: tuple[str, ...]
+    metrics: Mapping[str, float]
+    labels: Mapping[str, str]  # digests, settings, code version
+    created_at: str  # ISO 8601, UTC
+    source: str  # where its files are
+
+
+class Registry(Protocol):
+    """A place that keeps versions of models."""
+
+    def register(
+        self,
+        model_name: str,
+        files: Path,
+        *,
+        digest: str,
+        metrics: Mapping[str, float],
+        labels: Mapping[str, str],
+    ) -> ModelVersion:
+        """Add a version; the same digest again gives the version that is there already.
+
+        Args:
+            model_name: Made when new.
+            files: Model folder, copied.
+            digest: Which model it is.
+            metrics: Scores on the test photos.
+            labels: Where the model comes from.
+        """
+
+    def find(self, model_name: str, version: str) -> ModelVersion | None:
+        """The version of that number or alias, or None."""
+
+    def versions(self, model_name: str) -> list[ModelVersion]:
+        """All versions of a model, newest first; empty for an unknown model."""
+
+    def model_names(self) -> list[str]:
+        """Every model, sorted."""
+
+    def set_alias(self, version: ModelVersion, alias: str) -> None:
+        """Point an alias at a version, away from where it pointed."""
+
+    def download(self, version: ModelVersion, folder: Path) -> Path:
+        """Copy a version's model folder below `folder`, and say where it is.
+
+        Raises:
+            RegistryError: If its files cannot be had.
+        """
+
+
+def open_registry(uri: str) -> Registry:
+    """Open the registry that a URI names.
+
+    Raises:
+        InputError: If the URI has no such form.
+    """
+    check_registry(uri)
+    from components.common.mlflow_registry import MlflowRegistry
+
+    return MlflowRegistry(uri.removeprefix(MLFLOW))
+
+
+def check_registry(uri: str) -> None:
+    """Refuse a registry URI of a form that is not known.
+
+    Raises:
+        InputError: If it is.
+    """
+    if uri and not (uri.startswith(MLFLOW) and len(uri) > len(MLFLOW)):
+        raise InputError(
+            "`registry` must be empty (the one of this machine) or mlflow:TRACKING_URI."
+            f" Received: '{uri}'"
+        )

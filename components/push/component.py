@@ -1,0 +1,39 @@
+"""The push step, as Kubeflow Pipelines sees it."""
+
+from kfp import dsl
+
+from components.common import images
+
+
+@dsl.component(base_image=images.LIGHT, packages_to_install=[], install_kfp_package=False)
+def push(
+    model: dsl.Input[dsl.Model],
+    evaluation: dsl.Input[dsl.Artifact],
+    pushed: dsl.Output[dsl.Artifact],
+    registry: str = "",
+    dataset_fingerprint: str = "",
+    code_version: str = "",
+) -> None:
+    """Register a model that passed the gate; it becomes champion where it beats the old one.
+
+    Args:
+        model: The model to register.
+        evaluation: Its scores on the test photos.
+        pushed: The registered version and the verdict, as pushed.json.
+        registry: Which registry: empty for the one of this machine, or mlflow:TRACKING_URI.
+        dataset_fingerprint: Changes when the photos behind the URI change.
+        code_version: Version of the step's code, recorded with the model.
+    """
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from components.push.push import push_model
+
+    result = push_model(
+        Path(model.path),
+        Path(evaluation.path),
+        Path(pushed.path),
+        registry=registry,
+        code_version=code_version,
+    )
+    pushed.metadata.update(asdict(result))

@@ -1,0 +1,177 @@
+"""Train one architecture on the training photos, and write the model with all that explains it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.augment.policies import Policy
+from components.augment.warp import Augmenter
+from components.common.manifest import Manifest
+from components.common.model import MODEL_FILE, SAVED_MODEL, ModelFolder
+from components.common.photos import PhotoSet, load_photos
+from components.common.progress import report
+from components.train.batches import Batches
+from components.train.curves import plot_history
+from components.train.fitting import Fit, fit
+from components.train.frozen import fit_head
+from components.train.settings import TrainSettings
+from components.train.weights import NONE, load_weights
+
+DROPOUT = 0.2  # before the head of a network that is trained from scratch
+AUGMENTING_THREADS = 2
+
+
+def train_model(
+    train: Path,
+    validation: Path,
+    policy: Path,
+    folder: Path,
+    settings: TrainSettings,
+    *,
+    code_version: str = "",
+) -> Fit:
+    """Train, and write the model folder.
+
+    A backbone that starts from weights is frozen and gets a new head; one that starts from none is
+    trained whole.
+
+    Args:
+        train: Dataset folder of the photos to learn from.
+        validation: Dataset folder of the photos to choose the epoch by.
+        policy: Folder of the augmentation policy.
+        folder: Where the model is written, see `ModelFolder`.
+        settings: How to train.
+        code_version: Recorded with the model.
+
+    Returns:
+        How training went.
+
+    Raises:
+        InputError: If the weights do not fit the architecture.
+    """
+    settings = settings.resolved()
+    chosen = Policy.load(policy)
+    make_deterministic(settings.seed)
+    start = time.monotonic()
+    with (
+        load_photos(train, settings.image_size) as learned,
+        load_photos(validation, settings.image_size) as held_out,
+    ):
+        model, fitted = _train(learned, held_out, chosen, settings)
+    record = {
+        **asdict(settings),
+        "augmentation": chosen.name,
+        "best_epoch": fitted.best_epoch + 1,
+        "num_parameters": int(model.count_params()),
+        "training_seconds": round(time.monotonic() - start, 1),
+        **_provenance(train, code_version),
+    }
+    _write(folder, model, fitted, record)
+    return fitted
+
+
+def make_deterministic(seed: int) -> None:
+    """Make training give the same weights twice, bit for bit, on one machine.
+
+    Args:
+        seed: Of weights, dropout and order.
+    """
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def assemble(backbone: keras.Model, head: keras.Model, *, mirror_averaging: bool) -> keras.Model:
+    """Join backbone and head into the model that predicts.
+
+    Args:
+        backbone: From photos to features.
+        head: From features to class probabilities.
+        mirror_averaging: Predict the mean over the photo and its mirror image.
+
+    Returns:
+        A model from RGB photos `(n, size, size, 3)` in [0, 255] to probabilities `(n, classes)`.
+    """
+    photos = keras.Input(backbone.input_shape[1:], name="photos")
+    probabilities = head(backbone(photos))
+    if mirror_averaging:
+        mirrored = head(backbone(keras.ops.flip(photos, axis=2)))
+        probabilities = keras.layers.Average(name="mirror_average")([probabilities, mirrored])
+    return keras.Model(photos, probabilities, name="classifier")
+
+
+def _train(
+    train: PhotoSet, validation: PhotoSet, policy: Policy, settings: TrainSettings
+) -> tuple[keras.Model, Fit]:
+    architecture = settings.find_architecture()
+    backbone = architecture.build_backbone(settings.image_size)
+    if settings.weights != NONE:
+        load_weights(architecture, backbone, settings.weights)
+        head, fitted = fit_head(
+            backbone,
+            train,
+            validation,
+            policy,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+        )
+        return assemble(backbone, head, mirror_averaging=settings.mirror_averaging), fitted
+    head = keras.Sequential(
+        [
+            keras.Input(backbone.output_shape[1:]),
+            keras.layers.Dropout(DROPOUT, seed=settings.seed),
+            keras.layers.Dense(len(train.classes), activation="softmax"),
+        ],
+        name="head",
+    )
+    augmenter = Augmenter(policy=policy, seed=settings.seed)
+    fitted = fit(
+        assemble(backbone, head, mirror_averaging=False),
+        Batches(
+            train.labels,
+            lambda rows, epoch: augmenter(train.images[rows], rows, epoch).astype(np.float32),
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            num_threads=AUGMENTING_THREADS,
+        ),
+        Batches(
+            validation.labels,
+            lambda rows, _: validation.images[rows].astype(np.float32),
+            batch_size=settings.batch_size,
+            seed=None,
+        ),
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+    )
+    return assemble(backbone, head, mirror_averaging=settings.mirror_averaging), fitted
+
+
+def _provenance(train: Path, code_version: str) -> dict[str, Any]:
+    manifest = Manifest.load(train)
+    return {
+        "dataset": manifest.source,
+        "dataset_digest": manifest.dataset_digest,
+        "num_training_photos": manifest.num_photos,
+        "classes": list(manifest.classes),
+        "code_version": code_version,
+        "keras_version": keras.version(),
+        "backend": keras.backend.backend(),
+    }
+
+
+def _write(folder: Path, model: keras.Model, fitted: Fit, settings: dict[str, Any]) -> None:
+    report("saving the model")
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / MODEL_FILE)
+    model.export(folder / SAVED_MODEL, verbose=False)
+    plot = plot_history(fitted.history, best_epoch=fitted.best_epoch)
+    ModelFolder(folder).write(settings=settings, history=fitted.history, plot=plot)

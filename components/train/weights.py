@@ -1,0 +1,127 @@
+"""Weights that a backbone starts from: ImageNet, a file, a bucket, an earlier model, or none."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.common import storage
+from components.common.errors import InputError
+from components.common.network import why_unreachable
+from components.train.architectures import Architecture
+
+if TYPE_CHECKING:
+    import keras
+
+NONE, IMAGENET = "none", "imagenet"
+SUFFIXES = (".weights.h5", ".keras")
+IMAGENET_HOST = "storage.googleapis.com"
+IMAGENET_SIZES = (96, 128, 160, 192, 224)  # pixels that the published weights were trained at
+
+
+def check_weights(architecture: Architecture, weights: str, image_size: int) -> None:
+    """Load the weights once, before a run starts, and refuse what does not fit.
+
+    Args:
+        architecture: The network they are for.
+        weights: "none", "imagenet", a path or a gs:// URI.
+        image_size: Height and width of the photos, pixels.
+
+    Raises:
+        InputError: If they are missing, of another kind, or do not fit the architecture.
+    """
+    if weights == NONE:
+        return
+    if weights == IMAGENET:
+        _check_imagenet(architecture)
+        return
+    if not weights.endswith(SUFFIXES):
+        raise InputError(
+            "`weights` must be imagenet, none, or a file that ends with .weights.h5 or .keras."
+            f" Received: '{weights}'"
+        )
+    if not storage.exists(weights):
+        raise InputError(f"`weights` must name a file that exists. Received: '{weights}'")
+    load_weights(architecture, architecture.build_backbone(image_size), weights)
+
+
+def load_weights(architecture: Architecture, backbone: keras.Model, weights: str) -> None:
+    """Set a backbone's weights.
+
+    Args:
+        architecture: What the backbone is.
+        backbone: Changed in place.
+        weights: "imagenet", a path or a gs:// URI: weights of the network without its top
+            (.weights.h5), or a model that pawpetal trained (.keras).
+
+    Raises:
+        InputError: If they do not fit.
+    """
+    if weights == IMAGENET:
+        _load_imagenet(architecture, backbone)
+        return
+    with tempfile.TemporaryDirectory(prefix="pawpetal-") as scratch:
+        file = Path(weights)
+        if storage.is_remote(weights):
+            file = Path(scratch, Path(weights).name)
+            file.write_bytes(storage.read_bytes(weights))
+        try:
+            _load_file(backbone, file)
+        # What Keras and h5py raise for other layers, other shapes, no HDF5, no zip.
+        except (ValueError, OSError, KeyError, AttributeError, IndexError) as error:
+            raise InputError(
+                f"`weights` must fit architecture '{architecture.name}' without its top."
+                f" Received: '{weights}' ({' '.join(str(error).split())[:160]})"
+            ) from error
+
+
+def _load_file(backbone: keras.Model, file: Path) -> None:
+    import keras
+
+    if file.suffix == ".keras":
+        trained = keras.saving.load_model(file, compile=False)
+        backbone.set_weights(trained.get_layer(backbone.name).get_weights())
+        return
+    _network(backbone).load_weights(file)
+
+
+def _network(backbone: keras.Model) -> keras.Model:
+    """The network of keras.applications inside the backbone or, where there is none, itself."""
+    import keras
+
+    inner = [layer for layer in backbone.layers if isinstance(layer, keras.Model)]
+    return inner[0] if inner else backbone
+
+
+def _check_imagenet(architecture: Architecture) -> None:
+    if architecture.weights != IMAGENET:
+        raise InputError(
+            f"There are no ImageNet weights for architecture '{architecture.name}'."
+            " Pass `weights` none, or a file."
+        )
+    if not _cached_imagenet() and (why := why_unreachable(IMAGENET_HOST)):
+        raise InputError(
+            f"The ImageNet weights are not on this machine, and {IMAGENET_HOST} cannot be reached"
+            f" to download them ({why}). Pass a file as `weights`."
+        )
+
+
+def _cached_imagenet() -> bool:
+    import keras
+
+    folder = Path(keras.config.keras_home()) / "models"
+    return any(folder.glob("mobilenet_v2_weights_*_no_top.h5"))
+
+
+def _load_imagenet(architecture: Architecture, backbone: keras.Model) -> None:
+    import keras
+
+    _check_imagenet(architecture)
+    size = backbone.input_shape[1]
+    # The convolutions are the same at any size; take the weights trained at the nearest.
+    nearest = min(IMAGENET_SIZES, key=lambda candidate: abs(candidate - size))
+    published = keras.applications.MobileNetV2(
+        input_shape=(nearest, nearest, 3), include_top=False, weights="imagenet", pooling="avg"
+    )
+    _network(backbone).set_weights(published.get_weights())

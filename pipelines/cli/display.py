@@ -1,0 +1,94 @@
+"""What a person sees of a run: the steps as they go, then what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+from components.common.progress import format_seconds
+from pipelines.runs import Run, Step
+from pipelines.targets.local import Event, StepEnded, StepProgress
+
+SECONDS_BETWEEN_LINES = 5.0  # where lines stay, as in a CI log
+_MARKS = {"succeeded": "[green]✓[/]", "failed": "[red]✗[/]"}
+
+
+class Display:
+    """Shows runs on a terminal (one live line a step) or in a file (a line now and then)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+
+    def show(self, run: Run, events: Iterable[Event]) -> None:
+        """Show a run from its first step to its summary."""
+        self._console.print(f"[bold]{run.run_id}[/]")
+        with Status("", console=self._console) as status:
+            last = 0.0
+            for event in events:
+                where = self._where(run, event.step)
+                if isinstance(event, StepEnded):
+                    self._console.print(self._ended(where, event.step))
+                    continue
+                text = f"{where} {escape(event.line)}" if isinstance(event, StepProgress) else where
+                status.update(text)
+                if (
+                    not self._console.is_terminal
+                    and time.monotonic() - last > SECONDS_BETWEEN_LINES
+                ):
+                    last = time.monotonic()
+                    self._console.print(f"  {text}")
+        self.summarise(run)
+
+    def summarise(self, run: Run) -> None:
+        """Show what came of a run."""
+        rows = list(_rows(run))
+        width = max(len(name) for name, _ in rows)
+        self._console.print()
+        for name, text in rows:
+            self._console.print(f"[bold]{name:{width}}[/]  {text}")
+
+    def _where(self, run: Run, step: Step) -> str:
+        width = max(len(each.name) for each in run.steps)
+        return f"\\[{run.steps.index(step) + 1}/{len(run.steps)}] {step.name:{width}}"
+
+    def _ended(self, where: str, step: Step) -> str:
+        took = "[dim]cached[/]" if step.cached else format_seconds(step.seconds)
+        return f"{_MARKS[step.status]} {where} {took}"
+
+
+def _rows(run: Run) -> Iterable[tuple[str, str]]:
+    if run.error:
+        yield "Failed", f"[red]step {run.error['step']}[/]: {escape(run.error['message'])}"
+        yield "Log", escape(run.error["log"])
+        return
+    if run.status != "succeeded":
+        yield "Status", run.status
+        return
+    scores = run.metrics
+    yield (
+        "Accuracy",
+        f"{scores['accuracy']:.1%} of {scores['num_photos']:.0f} test photos"
+        f" (95 % interval {scores['accuracy_low']:.1%} to {scores['accuracy_high']:.1%})",
+    )
+    gate = run.gate or {}
+    if gate["passed"]:
+        yield "Gate", f"[green]passed[/]: {gate['accuracy']:.4f} >= {gate['min_accuracy']:g}"
+    else:
+        yield (
+            "Gate",
+            "[yellow]held back[/], nothing was registered:"
+            f" {gate['accuracy']:.4f} < {gate['min_accuracy']:g}",
+        )
+    if run.model:
+        version = f"{run.model['name']} version {run.model['version']}"
+        yield "Registered", f"{escape(version)}, {escape(run.model['verdict'])}"
+    yield "Time", format_seconds(run.seconds)
+    for name in ("preview", "report"):
+        page = getattr(run, name)
+        yield name.capitalize(), Path(page).as_uri()

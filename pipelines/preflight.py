@@ -1,0 +1,102 @@
+"""Everything that can be refused before a step starts, is refused here.
+
+The checks are the steps' own, so that a spec that is started elsewhere refuses the same.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.augment.policies import find_policy
+from components.common import storage
+from components.common.errors import InputError
+from components.common.home import home
+from components.common.registry import check_registry
+from components.split.split import SPLITS, check_fractions
+from components.train.settings import TrainSettings
+from pipelines.code_version import code_version
+from pipelines.runs import is_writable
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")  # what every registry takes
+
+
+def prepare(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the arguments of `train_and_push`, and fill in what pawpetal itself knows.
+
+    Args:
+        arguments: Value of each input that people set.
+
+    Returns:
+        The same with absolute paths, fingerprints and the code version.
+
+    Raises:
+        InputError: If one of them cannot work.
+    """
+    prepared = _with_absolute_paths(arguments)
+    settings = TrainSettings(
+        **{name: prepared[name] for name in TrainSettings.__dataclass_fields__}
+    ).resolved()
+    find_policy(prepared["augmentation"])
+    check_fractions({split: prepared[f"{split}_fraction"] for split in SPLITS})
+    _check_fraction("min_accuracy", prepared["min_accuracy"])
+    _check_model_name(prepared["model_name"])
+    check_registry(prepared["registry"])
+    if not is_writable(home()):
+        raise InputError(f"'{home()}' cannot be written to. Choose another place with --home.")
+
+    # These read files, or import what is heavy: last.
+    from components.ingest.sources import open_source
+    from components.train.weights import check_weights
+
+    source = open_source(prepared["dataset"], prepared["data_dir"])
+    check_weights(settings.find_architecture(), settings.weights, settings.image_size)
+    return {
+        **prepared,
+        "code_version": code_version(),
+        "dataset_fingerprint": source.fingerprint(),
+        "weights_fingerprint": _weights_fingerprint(settings.weights),
+    }
+
+
+def _with_absolute_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths as any working directory finds them, `~` included."""
+    prepared = dict(arguments)
+    kind, _, path = prepared["dataset"].partition(":")
+    if kind == "folder" and path:
+        prepared["dataset"] = f"folder:{_absolute(path)}"
+    elif Path(prepared["dataset"]).expanduser().is_dir():
+        raise InputError(
+            f"`dataset` must say what it is. Received: '{prepared['dataset']}', which is a folder:"
+            f" pass folder:{prepared['dataset']}"
+        )
+    if "/" in prepared["weights"] or Path(prepared["weights"]).exists():
+        prepared["weights"] = _absolute(prepared["weights"])
+    if prepared["data_dir"]:
+        prepared["data_dir"] = _absolute(prepared["data_dir"])
+    return prepared
+
+
+def _absolute(path: str) -> str:
+    return path if storage.is_remote(path) else str(Path(path).expanduser().absolute())
+
+
+def _check_fraction(name: str, value: float) -> None:
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise InputError(f"`{name}` must be from 0 to 1. Received: {value}")
+
+
+def _check_model_name(name: str) -> None:
+    if name and not MODEL_NAME.fullmatch(name):
+        raise InputError(
+            "`model_name` must start with a letter or digit, and hold only letters, digits, dots,"
+            f" dashes, underscores and spaces, 63 at most. Received: '{name}'"
+        )
+
+
+def _weights_fingerprint(weights: str) -> str:
+    is_file = weights.startswith("gs://") or Path(weights).is_file()
+    return storage.fingerprint(weights) if is_file else ""

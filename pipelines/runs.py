@@ -1,0 +1,148 @@
+"""Records of runs on this machine: one folder a run, one JSON file in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from components.common.errors import InputError
+from components.common.home import home
+from components.common.storage import write_atomically
+
+RECORD = "run.json"
+LOCK = ".lock"
+RUNNING, SUCCEEDED, FAILED, KILLED, CANCELLED = (
+    "running",
+    "succeeded",
+    "failed",
+    "killed",
+    "cancelled",
+)
+
+
+@dataclass(kw_only=True)
+class Step:
+    """One step of a run."""
+
+    name: str
+    status: str = "waiting"  # waiting, running, succeeded, failed, skipped
+    seconds: float = 0.0
+    cached: bool = False
+    log: str = ""  # path; empty for a step that did not run
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What is known of one run, and the JSON that `pawpetal run --json` prints."""
+
+    run_id: str
+    pipeline: str
+    target: str
+    status: str = RUNNING
+    started_at: str = ""  # ISO 8601, UTC
+    seconds: float = 0.0
+    parameters: dict[str, Any] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)  # on test photos
+    gate: dict[str, Any] | None = None  # min_accuracy, accuracy, passed
+    model: dict[str, Any] | None = None  # name, version, is_champion, verdict
+    report: str | None = None  # paths
+    preview: str | None = None
+    error: dict[str, str] | None = None  # step, message, log
+
+    def to_json(self) -> str:
+        """Write it as one JSON object."""
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Run:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "steps": [Step(**step) for step in fields["steps"]]})
+
+
+class RunFolder:
+    """The folder of one run; held by a lock as long as the run lives."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / LOCK)
+
+    @classmethod
+    def create(cls, pipeline: str) -> RunFolder:
+        """Make the folder of a new run, and hold it until this process ends."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        name = f"{pipeline.replace('_', '-')}-{stamp}-{secrets.token_hex(2)}"
+        folder = cls(_runs_folder() / name)
+        folder.path.mkdir(parents=True)
+        folder._lock.acquire()
+        return folder
+
+    def save(self, run: Run) -> None:
+        """Write the record; a reader, or a kill, never finds half of it."""
+        write_atomically(self.path / RECORD, run.to_json().encode())
+
+    def load(self) -> Run:
+        """Read the record; a run that says it is running, and holds no lock, was killed."""
+        run = Run.from_json((self.path / RECORD).read_text())
+        if run.status == RUNNING and not self._is_alive():
+            run.status = KILLED
+        return run
+
+    def _is_alive(self) -> bool:
+        try:
+            with FileLock(self.path / LOCK, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+
+def list_runs() -> Iterator[Run]:
+    """Every run on this machine, newest first."""
+    root = _runs_folder()
+    folders = [path.parent for path in root.glob(f"*/{RECORD}")]
+    for path in sorted(folders, key=lambda folder: folder.name[-20:], reverse=True):
+        yield RunFolder(path).load()
+
+
+def find_run(run_id: str) -> Run:
+    """The run of that id, or the newest for "latest".
+
+    Raises:
+        InputError: If there is none.
+    """
+    if run_id == "latest":
+        newest = next(list_runs(), None)
+        if newest is None:
+            raise InputError(f"There is no run in '{_runs_folder()}' yet. Start one: pawpetal run")
+        return newest
+    folder = _runs_folder() / Path(run_id).name
+    if not (folder / RECORD).is_file():
+        raise InputError(
+            f"There is no run '{run_id}' in '{_runs_folder()}'. See: pawpetal runs list"
+        )
+    return RunFolder(folder).load()
+
+
+def now() -> str:
+    """The time as records hold it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _runs_folder() -> Path:
+    return home() / "runs"
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a folder, or the nearest one above it that exists, can be written to."""
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK)

@@ -1,0 +1,60 @@
+"""Runs one compiled spec through `kfp.local`, in a process of its own.
+
+kfp logs by replacing the root logger and `print`, and keeps its settings in globals: apart from
+the process that talks to the person, it can do so in peace. Started by `pipelines.targets.local`
+with the job as JSON on the command line, and with a standard input that closes when the starter
+dies, however it dies; then this process and the step it runs die too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+from components.common.storage import write_atomically
+
+
+def main() -> None:
+    """Run the job; exit status 1 where a step fails."""
+    threading.Thread(target=_die_with_the_starter, daemon=True).start()
+    job = json.loads(sys.argv[1])
+    # Ours: image names need no "python" in them, since every step is a Python component.
+    warnings.filterwarnings("ignore", message=".*custom or non-Python base image")
+    # kfp tells of cache hits through the root logger, whose usual level hides them.
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s", force=True)
+    from kfp import components, local
+
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=job["pipeline_root"],
+        enable_caching=job["cache_root"] is not None,
+        cache_root=job["cache_root"],
+    )
+    try:
+        task = components.load_component_from_file(job["spec"])(**job["arguments"])
+    except RuntimeError as error:  # what kfp raises for a failed step
+        print(error)
+        sys.exit(1)
+    outputs = {name: _plain(value) for name, value in task.outputs.items()}
+    write_atomically(Path(job["outputs"]), json.dumps(outputs).encode())
+
+
+def _plain(value: Any) -> Any:
+    return value.path if hasattr(value, "path") else value
+
+
+def _die_with_the_starter() -> None:
+    # Unbuffered: a thread that holds a buffer's lock makes the interpreter abort at its end.
+    os.read(0, 1)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""The laptop: each step a process on this machine, by `kfp.local`'s SubprocessRunner."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.common.home import VARIABLE, home
+from components.common.progress import MARK
+from pipelines.runs import CANCELLED, FAILED, SUCCEEDED, Run, RunFolder, Step, now
+from pipelines.specs import FILLED_IN, spec_path, step_names
+
+METRICS = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss", "num_photos")
+
+_COLOR = re.compile(r"\x1b\[\d+m")
+# What kfp 2.17 prints; pyproject.toml holds it to that release, and tests run the real one.
+_STARTED = re.compile(r"^\S+ - INFO - Executing task '(?P<step>[\w-]+)'$")
+_ENDED = re.compile(r"^\S+ - \w+ - Task '(?P<step>[\w-]+)' finished with status (?P<status>\w+)$")
+_CACHED = re.compile(r"^Task (?P<step>[\w-]+) cache hit")
+_INDENT = "    "  # of what a step prints itself
+_ERROR = re.compile(r"^(?P<type>[\w.]*(?:Error|Exception|Interrupt|Exit))(?:: (?P<message>.*))?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted:
+    """A step begins."""
+
+    step: Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepProgress:
+    """A step tells how it goes."""
+
+    step: Step
+    line: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEnded:
+    """A step is done, was in the cache, or failed."""
+
+    step: Step
+
+
+Event = StepStarted | StepProgress | StepEnded
+
+
+class LocalRun:
+    """One run of a pipeline on this machine."""
+
+    def __init__(
+        self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
+    ) -> None:
+        """Prepare the run's folder and record.
+
+        Args:
+            pipeline: Name of the pipeline, e.g. "train_and_push".
+            arguments: Value of each of its inputs.
+            use_cache: Take a step's outputs from an earlier run with the same inputs and code.
+        """
+        self._folder = RunFolder.create(pipeline)
+        self._arguments = dict(arguments)
+        self._use_cache = use_cache
+        self._logs = self._folder.path / "logs"
+        self._logs.mkdir()
+        self.run = Run(
+            run_id=self._folder.path.name,
+            pipeline=pipeline,
+            target="local",
+            started_at=now(),
+            parameters={key: value for key, value in arguments.items() if key not in FILLED_IN},
+            steps=[Step(name=name) for name in step_names(pipeline)],
+        )
+        self._folder.save(self.run)
+
+    def follow(self) -> Generator[Event, None, None]:
+        """Run it to its end; `run` then holds how it went.
+
+        Yields:
+            What happens, as it happens.
+        """
+        start = time.monotonic()
+        process = self._start()
+        try:
+            yield from self._read(process)
+            succeeded = process.wait() == 0
+            self.run.status = SUCCEEDED if succeeded else FAILED
+            (self._summarise if succeeded else self._explain)()
+        except BaseException:
+            self.run.status = CANCELLED
+            raise
+        finally:
+            _stop(process)
+            self.run.seconds = round(time.monotonic() - start, 1)
+            self._folder.save(self.run)
+
+    def _start(self) -> subprocess.Popen[str]:
+        job = {
+            "spec": str(spec_path(self.run.pipeline, "vertex")),  # one plain document
+            "arguments": self._arguments,
+            "pipeline_root": str(self._folder.path / "steps"),
+            "cache_root": str(home() / "cache") if self._use_cache else None,
+            "outputs": str(self._folder.path / "outputs.json"),
+        }
+        environment = {
+            **os.environ,
+            VARIABLE: str(home()),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return subprocess.Popen(  # noqa: S603  # our own module, no shell
+            [sys.executable, "-m", "pipelines.targets.kfp_process", json.dumps(job)],
+            stdin=subprocess.PIPE,  # never written to: it closes when this process dies
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+            start_new_session=True,  # so that it and its steps can be ended together
+        )
+
+    def _read(self, process: subprocess.Popen[str]) -> Iterator[Event]:
+        current: Step | None = None
+        started = 0.0
+        with (self._folder.path / "kfp.log").open("w") as everything:
+            for raw in process.stdout or ():
+                line = _COLOR.sub("", raw.rstrip("\n"))
+                everything.write(f"{line}\n")
+                everything.flush()
+                if match := _CACHED.match(line):
+                    step = self._step(match["step"])
+                    step.status, step.cached = SUCCEEDED, True
+                    yield StepEnded(step=step)
+                elif match := _STARTED.match(line):
+                    current, started = self._step(match["step"]), time.monotonic()
+                    current.status, current.log = "running", str(self._log(current))
+                    self._folder.save(self.run)
+                    yield StepStarted(step=current)
+                elif current and (match := _ENDED.match(line)):
+                    current.status = SUCCEEDED if match["status"] == "SUCCESS" else FAILED
+                    current.seconds = round(time.monotonic() - started, 1)
+                    self._folder.save(self.run)
+                    yield StepEnded(step=current)
+                    current = None
+                elif current and line.startswith(_INDENT):
+                    text = line.removeprefix(_INDENT)
+                    with self._log(current).open("a") as log:
+                        log.write(f"{text}\n")
+                    if text.startswith(MARK):
+                        yield StepProgress(step=current, line=text.removeprefix(MARK))
+
+    def _step(self, name: str) -> Step:
+        return next(step for step in self.run.steps if step.name == name)
+
+    def _log(self, step: Step) -> Path:
+        return self._logs / f"{step.name}.log"
+
+    def _summarise(self) -> None:
+        """Gather what the steps left: scores, the gate's verdict, the version, the pages."""
+        outputs = json.loads((self._folder.path / "outputs.json").read_text())
+        scores = json.loads(Path(outputs["evaluation"], "evaluation.json").read_text())
+        self.run.metrics = {name: scores[name] for name in METRICS}
+        minimum = self._arguments["min_accuracy"]
+        self.run.gate = {
+            "min_accuracy": minimum,
+            "accuracy": scores["accuracy"],
+            "passed": scores["accuracy"] >= minimum,
+        }
+        # The pages have no suffix where kfp puts them, and browsers want one.
+        for name in ("report", "preview"):
+            page = self._folder.path / f"{name}.html"
+            shutil.copyfile(outputs[name], page)
+            setattr(self.run, name, str(page))
+        for path in self._folder.path.glob("steps/*/push/pushed/pushed.json"):
+            pushed = json.loads(path.read_text())
+            self.run.model = {"name": pushed.pop("model_name"), **pushed}
+        for step in self.run.steps:
+            if step.status == "waiting":
+                step.status = "skipped"
+
+    def _explain(self) -> None:
+        """Say which step failed, why, and where to read more."""
+        failed = next((step for step in self.run.steps if step.status in (FAILED, "running")), None)
+        log = Path(failed.log) if failed else self._folder.path / "kfp.log"
+        self.run.error = {
+            "step": failed.name if failed else "start",
+            "message": _last_error(log),
+            "log": str(log),
+        }
+
+
+def _last_error(log: Path) -> str:
+    """The message of the last exception in a log, its module left out."""
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    for line in reversed(lines):
+        if match := _ERROR.match(line.strip()):
+            name = match["type"].rsplit(".", 1)[-1]
+            is_ours = match["type"].startswith("components.")
+            return (match["message"] or name) if is_ours else f"{name}: {match['message'] or ''}"
+    return "its process ended without a word: killed, perhaps for want of memory"
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End the process and whatever step it runs; nothing to do where it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()

@@ -1,0 +1,147 @@
+"""The pipeline: photos in, a judged and registered model out."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl.graph_component import GraphComponent
+from kfp.dsl.pipeline_task import PipelineTask
+
+from components.augment.component import augment
+from components.evaluate.component import evaluate
+from components.ingest.component import ingest
+from components.push.component import push
+from components.split.component import split
+from components.train.component import train
+
+NAME = "train-and-push"
+
+
+class Outputs(NamedTuple):
+    """What every run leaves, whether or not the model passed the gate."""
+
+    accuracy: float
+    evaluation: dsl.Artifact
+    report: dsl.HTML
+    preview: dsl.HTML
+    model: dsl.Model
+
+
+def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphComponent:
+    """Build the graph for one target.
+
+    Args:
+        adapt: Called with each task, to set what only that target has.
+    """
+
+    @dsl.pipeline(name=NAME)
+    def train_and_push(
+        dataset: str = "sample:flowers",
+        data_dir: str = "",
+        train_fraction: float = 0.7,
+        validation_fraction: float = 0.15,
+        test_fraction: float = 0.15,
+        split_seed: int = 0,
+        augmentation: str = "light",
+        architecture: str = "residual",
+        weights: str = "auto",
+        image_size: int = 0,
+        epochs: int = 0,
+        batch_size: int = 32,
+        learning_rate: float = 0.0,
+        mirror_averaging: bool = True,
+        seed: int = 0,
+        min_accuracy: float = 0.8,
+        model_name: str = "",
+        registry: str = "",
+        code_version: str = "",
+        dataset_fingerprint: str = "",
+        weights_fingerprint: str = "",
+    ) -> Outputs:
+        """Train a classifier on labelled photos, judge it, and register it if it is good enough.
+
+        Args:
+            dataset: Where the photos are: sample:flowers, sample:pets, tfds:NAME, folder:PATH or
+                gs://BUCKET/PREFIX; folders hold one folder a class.
+            data_dir: Where TensorFlow Datasets keeps its data; for tfds: only.
+            train_fraction: Share of the photos to learn from.
+            validation_fraction: Share of the photos to choose the epoch by.
+            test_fraction: Share of the photos to judge by.
+            split_seed: Another seed gives another, independent split.
+            augmentation: What training may do to its photos: none, light or heavy.
+            architecture: Name of the network: residual (from scratch) or mobilenet_v2 (transfer).
+            weights: Where the network starts: imagenet, none, a path or gs:// URI of a
+                .weights.h5 or .keras file, or auto (what is usual for the architecture).
+            image_size: Height and width that photos are brought to, pixels; 0 takes what is usual
+                for the architecture.
+            epochs: Passes over the training photos; 0 takes the usual number.
+            batch_size: Photos a step.
+            learning_rate: Peak learning rate; 0 takes the usual.
+            mirror_averaging: Predict the mean over a photo and its mirror image; a little better,
+                twice the work.
+            seed: Of weights, order and augmentation.
+            min_accuracy: The gate: least accuracy on the test photos for a model to be registered.
+            model_name: Name in the registry; empty takes the dataset's.
+            registry: Which registry: empty for the one of this machine, or mlflow:TRACKING_URI.
+            code_version: Version of the steps' code; part of the cache key. Filled in by pawpetal.
+            dataset_fingerprint: Changes when the photos behind the URI change; part of the cache
+                key. Filled in by pawpetal.
+            weights_fingerprint: Changes when the file of weights changes; part of the cache key.
+                Filled in by pawpetal.
+        """
+        cache_key = {"dataset_fingerprint": dataset_fingerprint, "code_version": code_version}
+        ingested = ingest(dataset=dataset, data_dir=data_dir, **cache_key)
+        parts = split(
+            photos=ingested.outputs["photos"],
+            train_fraction=train_fraction,
+            validation_fraction=validation_fraction,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
+            **cache_key,
+        )
+        augmented = augment(
+            train=parts.outputs["train"], augmentation=augmentation, seed=seed, **cache_key
+        )
+        trained = train(
+            train=parts.outputs["train"],
+            validation=parts.outputs["validation"],
+            policy=augmented.outputs["policy"],
+            architecture=architecture,
+            weights=weights,
+            image_size=image_size,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            mirror_averaging=mirror_averaging,
+            seed=seed,
+            weights_fingerprint=weights_fingerprint,
+            **cache_key,
+        )
+        evaluated = evaluate(
+            model=trained.outputs["model"],
+            test=parts.outputs["test"],
+            model_name=model_name,
+            registry=registry,
+            **cache_key,
+        )
+        for task in (ingested, parts, augmented, trained, evaluated):
+            adapt(task)
+        with dsl.If(evaluated.outputs["Output"] >= min_accuracy, name="gate"):
+            pushed = push(
+                model=trained.outputs["model"],
+                evaluation=evaluated.outputs["evaluation"],
+                registry=registry,
+                **cache_key,
+            )
+            # A registry may have been emptied since; push itself finds what is registered already.
+            pushed.set_caching_options(enable_caching=False)
+            adapt(pushed)
+        return Outputs(
+            accuracy=evaluated.outputs["Output"],
+            evaluation=evaluated.outputs["evaluation"],
+            report=evaluated.outputs["report"],
+            preview=augmented.outputs["preview"],
+            model=trained.outputs["model"],
+        )
+
+    return train_and_push

@@ -86,6 +86,10 @@ class RunFolder:
         folder._lock.acquire()
         return folder
 
+    def release(self) -> None:
+        """Let go of it; the system does that too when the process ends, however it ends."""
+        self._lock.release()
+
     def save(self, run: Run) -> None:
         """Write the record; a reader, or a kill, never finds half of it."""
         write_atomically(self.path / RECORD, run.to_json().encode())
@@ -145,4 +149,4 @@ def is_writable(folder: Path) -> bool:
     """Whether a folder, or the nearest one above it that exists, can be written to."""
     while not folder.exists():
         folder = folder.parent
-    return os.access(folder, os.W_OK)
+    return folder.is_dir() and os.access(folder, os.W_OK)

@@ -113,4 +113,15 @@ def read_photos(folder: Path) -> Iterator[PhotoRecord]:
                 f"'{path}' must have {shard.size_bytes} bytes. Received: {size_bytes}."
                 " The dataset was damaged: run its step again without the cache."
             )
+        yield from _read_checked(path)
+
+
+def _read_checked(path: Path) -> Iterator[PhotoRecord]:
+    import tensorflow as tf
+
+    try:
         yield from read_shard(path)
+    except (tf.errors.DataLossError, ValueError) as error:  # a checksum, or a key, that is wrong
+        raise DataError(
+            f"'{path}' holds a damaged record: run its step again without the cache. ({error})"
+        ) from error

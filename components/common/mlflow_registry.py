@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ from components.common.registry import ModelVersion
 EXPERIMENT = "pawpetal"
 FOLDER = "model"  # of a run's artifacts, where the files of a version are
 DIGEST = "model_digest"
-MOST_VERSIONS = 200  # that one listing shows
+DATABASE = "mlflow.db"
+PAGE = 200  # versions or models that one search gives at once
 
 
 class MlflowRegistry:
@@ -37,9 +38,12 @@ class MlflowRegistry:
         self._is_local = not tracking_uri
         if self._is_local:
             self._folder.mkdir(parents=True, exist_ok=True)
-            tracking_uri = f"sqlite:///{self._folder}/mlflow.db"
+            tracking_uri = f"sqlite:///{self._folder / DATABASE}"
+        self._tracking_uri = tracking_uri
         # Several processes that open a new database at once would make its tables twice.
         with self._lock():
+            if self._is_local and not (self._folder / DATABASE).exists():
+                self._make_database()
             self._client: Any = mlflow.MlflowClient(tracking_uri, registry_uri=tracking_uri)
             self._experiment_id = self._find_or_make_experiment()
 
@@ -95,16 +99,18 @@ class MlflowRegistry:
 
     def versions(self, model_name: str) -> list[ModelVersion]:
         """All versions of a model, newest first; empty for an unknown model."""
-        quoted = model_name.replace("'", "''")
-        found = self._client.search_model_versions(
-            f"name='{quoted}'", max_results=MOST_VERSIONS, order_by=["version_number DESC"]
+        quote = '"' if "'" in model_name else "'"  # MLflow knows no escape
+        found = _all_pages(
+            self._client.search_model_versions,
+            f"name={quote}{model_name}{quote}",
+            order_by=["version_number DESC"],
         )
         # A search leaves the aliases out.
         return [version for one in found if (version := self.find(model_name, one.version))]
 
     def model_names(self) -> list[str]:
         """Every model, sorted."""
-        return sorted(model.name for model in self._client.search_registered_models())
+        return sorted(model.name for model in _all_pages(self._client.search_registered_models))
 
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         """Point an alias at a version, away from where it pointed."""
@@ -117,7 +123,9 @@ class MlflowRegistry:
         try:
             return Path(
                 mlflow.artifacts.download_artifacts(
-                    artifact_uri=version.source, dst_path=str(folder)
+                    artifact_uri=version.source,
+                    dst_path=str(folder),
+                    tracking_uri=self._tracking_uri,  # a server's artifacts are asked of it
                 )
             )
         except (mlflow.exceptions.MlflowException, OSError) as error:
@@ -134,6 +142,17 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise RegistryError(f"'{model_name}' cannot be made: {error}") from error
+
+    def _make_database(self) -> None:
+        """Make it under another name: a kill halfway through its tables would leave it broken."""
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        new = self._folder / f"{DATABASE}.new"
+        for left in self._folder.glob(f"{new.name}*"):  # by a process that was killed here
+            left.unlink()
+        store = SqlAlchemyStore(f"sqlite:///{new}", (self._folder / "artifacts").as_uri())
+        store.engine.dispose()
+        new.rename(self._folder / DATABASE)
 
     def _find_or_make_experiment(self) -> str:
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
@@ -163,3 +182,12 @@ class MlflowRegistry:
             return
         with FileLock(self._folder / ".lock"):
             yield
+
+
+def _all_pages(search: Callable[..., Any], *query: str, **options: Any) -> Iterator[Any]:
+    """Everything that a search of MLflow finds; it gives one page at a time."""
+    page = search(*query, max_results=PAGE, **options)
+    yield from page
+    while page.token:
+        page = search(*query, max_results=PAGE, page_token=page.token, **options)
+        yield from page

@@ -43,7 +43,8 @@ class Meter:
         if self._total is None:
             report(f"{self._verb} {done} photos{speed}")
             return
-        left = f", {format_seconds((self._total - done) / rate)} left" if rate else ""
+        remaining = self._total - done
+        left = f", {format_seconds(remaining / rate)} left" if rate and remaining else ""
         report(f"{self._verb} {done}/{self._total} photos{speed}{left}")
 
 

@@ -113,13 +113,19 @@ def _list_local(folder: str) -> Iterator[StoredFile]:
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"No such folder: '{folder}'. Expected a folder with one folder a class.")
-    for parent, _, names in os.walk(root, followlinks=True):
+    for parent, _, names in os.walk(root, followlinks=True, onerror=_refuse):
         for name in names:
             yield _stored_file(Path(parent, name), root)
 
 
+def _refuse(error: OSError) -> None:
+    """Left to itself, `os.walk` leaves out what it may not read, and says nothing."""
+    raise InputError(f"'{error.filename}' cannot be read: {error.strerror}") from error
+
+
 def _stored_file(path: Path, root: Path) -> StoredFile:
-    status = path.stat()
+    # A link to nowhere is a file too, which whoever reads it will list as unreadable.
+    status = path.stat() if path.exists() else path.lstat()
     return StoredFile(
         path=path.relative_to(root).as_posix(),
         size_bytes=status.st_size,
@@ -138,7 +144,7 @@ def _list_remote(folder: str) -> Iterator[StoredFile]:
                 yield _stored_object(blob, blob.name.removeprefix(prefix))
     except (Forbidden, NotFound) as error:
         raise InputError(
-            f"Cannot list '{folder}' ({error.code.name})."
+            f"Cannot list '{folder}' ({type(error).__name__})."
             " Check the bucket, the prefix and your role."
         ) from error
 

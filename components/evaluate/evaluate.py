@@ -74,6 +74,7 @@ def evaluate_model(
         settings=settings,
         history=trained.history(),
         mistakes=mistakes,
+        best_epoch=settings["best_epoch"],
     )
     write_atomically(report_page, page.encode())
     record = {

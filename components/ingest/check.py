@@ -34,7 +34,7 @@ def check_photo(encoded: bytes) -> PhotoShape | str:
         Its shape or, where it cannot be used, the reason.
     """
     if not encoded:
-        return "empty file"
+        return "empty or unreadable file"
     try:
         with Image.open(io.BytesIO(encoded)) as image:
             name = (FORMATS | SPECIAL_FORMATS).get(image.format or "")

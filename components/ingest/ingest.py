@@ -55,7 +55,7 @@ def ingest_photos(dataset: str, folder: Path, *, data_dir: str = "") -> Manifest
     _report(rejected)
     for class_name in source.classes:
         if not writer.counts[class_name]:
-            raise DataError(_no_photos(class_name, dataset, rejected))
+            raise DataError(_no_photos(class_name, dataset, rejected[len(source.skipped) :]))
     return writer.finish(name=source.name, source=dataset, rejected=rejected)
 
 

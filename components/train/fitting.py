@@ -13,8 +13,8 @@ import numpy as np
 from components.common.progress import format_seconds, report
 from components.train.batches import Batches
 
-WEIGHT_DECAY = 1e-4
-WARMUP = 0.05  # fraction of all steps in which the learning rate climbs to its peak
+WEIGHT_DECAY = 0.02
+WARMUP = 0.1  # fraction of all steps in which the learning rate climbs to its peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def fit(
         0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
     )
     model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
+        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, clipnorm=1.0),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         # XLA is up to 20 times slower on CPU for these networks.
@@ -58,7 +58,12 @@ def fit(
     keep_best = KeepBest()
     callbacks = [Progress(train.num_images), keep_best, keras.callbacks.TerminateOnNaN()]
     fitted = model.fit(
-        train, validation_data=validation, epochs=epochs, callbacks=callbacks, verbose=0
+        train,
+        validation_data=validation,
+        epochs=epochs,
+        callbacks=callbacks,
+        shuffle=False,  # `train` has its own order; Keras would draw one from the global `random`
+        verbose=0,
     )
     history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
     _check_finite(history["loss"], learning_rate)

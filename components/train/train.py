@@ -173,5 +173,5 @@ def _write(folder: Path, model: keras.Model, fitted: Fit, settings: dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / MODEL_FILE)
     model.export(folder / SAVED_MODEL, verbose=False)
-    plot = plot_history(fitted.history, best_epoch=fitted.best_epoch)
+    plot = plot_history(fitted.history, best_epoch=fitted.best_epoch + 1)
     ModelFolder(folder).write(settings=settings, history=fitted.history, plot=plot)

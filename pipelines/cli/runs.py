@@ -13,6 +13,8 @@ from pipelines.runs import Run, find_run, list_runs
 if TYPE_CHECKING:
     from rich.console import Console
 
+PIPE_WIDTH = 240  # columns
+
 
 @click.group()
 def runs() -> None:
@@ -34,7 +36,8 @@ def list_command(as_json: bool) -> None:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("run", "status", "dataset", "architecture", "accuracy", "registered"):
-        table.add_column(column, overflow="fold")
+        # An id must stay whole, to be copied.
+        table.add_column(column, overflow="fold", no_wrap=column == "run")
     for run in found:
         table.add_row(*_cells(run))
     _console().print(table)
@@ -84,4 +87,6 @@ def _cells(run: Run) -> tuple[str, ...]:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    # Into a file or a pipe, no line is folded at a width that no terminal has.
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, soft_wrap=True, width=width)

@@ -60,11 +60,12 @@ class FolderSource:
         return storage.fingerprint(self._folder)
 
     def _read(self, path: str) -> SourcePhoto:
-        return SourcePhoto(
-            filename=path,
-            class_name=PurePosixPath(path).parts[0],
-            encoded=storage.read_bytes(storage.join(self._folder, path)),
-        )
+        try:
+            encoded = storage.read_bytes(storage.join(self._folder, path))
+        except OSError:  # local: a link to nowhere, no permission, or removed meanwhile
+            encoded = b""
+        class_name = PurePosixPath(path).parts[0]
+        return SourcePhoto(filename=path, class_name=class_name, encoded=encoded)
 
     def _check_classes(self) -> None:
         if empty := sorted(_local_subfolders(self._folder) - set(self.classes)):

@@ -44,5 +44,8 @@ def _parse(query: str) -> dict[str, int]:
         if key not in ("photos", "seed"):
             raise unknown_name("sample option", key, ("photos", "seed"))
         if not value.isdecimal() or (key == "photos" and int(value) < 1):
-            raise InputError(f"`{key}` of a sample must be a whole number. Received: '{value}'")
+            least = 1 if key == "photos" else 0
+            raise InputError(
+                f"`{key}` of a sample must be a whole number from {least}. Received: '{value}'"
+            )
     return {key: int(value) for key, value in options.items()}

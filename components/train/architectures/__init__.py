@@ -46,10 +46,10 @@ ARCHITECTURES = {
         Architecture(
             name="residual",
             summary="small residual net, trained from scratch; simple photos, or very many",
-            image_size=96,
+            image_size=64,
             min_image_size=32,
             weights="none",
-            epochs=16,
+            epochs=20,
             learning_rate=3e-3,
         ),
         Architecture(

@@ -1,0 +1,5 @@
+"""`python -m pipelines` is `pawpetal`."""
+
+from pipelines.cli import main
+
+main()

@@ -1,0 +1,167 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from components.common.errors import InputError
+from pipelines.cli import cli
+from pipelines.cli.run import read_config
+from pipelines.runs import Run, RunFolder, Step, find_run
+from pipelines.specs import parameters
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAWPETAL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
+def finished_run(**changed):
+    """A record as a run leaves it."""
+    folder = RunFolder.create("train_and_push")
+    fields = {
+        "run_id": folder.path.name,
+        "pipeline": "train_and_push",
+        "target": "local",
+        "status": "succeeded",
+        "parameters": {"dataset": "folder:/photos", "architecture": "residual"},
+        "steps": [Step(name="ingest", status="succeeded", seconds=2.5)],
+        "metrics": {
+            "accuracy": 0.9,
+            "accuracy_low": 0.8,
+            "accuracy_high": 0.95,
+            "num_photos": 100,
+        },
+        "gate": {"min_accuracy": 0.8, "accuracy": 0.9, "passed": True},
+        "model": {"name": "photos", "version": "3", "verdict": "champion, the first one"},
+        "report": "/home/report.html",
+        "preview": "/home/preview.html",
+    }
+    run = Run(**(fields | changed))
+    folder.save(run)
+    return run
+
+
+def test_run_has_an_option_for_every_input_of_the_pipeline():
+    shown = invoke("run", "--help").output
+
+    for parameter in parameters("train_and_push"):
+        assert f"--{parameter.name.replace('_', '-')}" in shown
+        assert " ".join(parameter.help.split()[:3]) in " ".join(shown.split())
+
+
+def test_a_config_file_sets_what_the_options_set(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("dataset: sample:pets\nepochs: 3\nmin-accuracy: 1\nmirror_averaging: false\n")
+
+    assert read_config(file) == {
+        "dataset": "sample:pets",
+        "epochs": 3,
+        "min_accuracy": 1.0,
+        "mirror_averaging": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 3", "Did you mean 'epochs'?"),
+        ("epochs: three", "`epochs` must be of type int. Received: 'three'"),
+        ("- epochs", "must hold `name: value` lines"),
+        ("epochs: [", "must be YAML"),
+        ("", "must hold `name: value` lines"),
+    ],
+)
+def test_a_config_file_that_cannot_be_meant_is_refused(tmp_path, text, message):
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+
+    with pytest.raises(InputError) as caught:
+        read_config(file)
+
+    assert message in str(caught.value)
+
+
+def test_a_missing_config_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="must name a file that can be read"):
+        read_config(tmp_path / "none.yaml")
+
+
+def test_the_command_line_wins_over_the_config_file(tmp_path, home):
+    file = tmp_path / "run.yaml"
+    file.write_text("architecture: mobilenet_v2\nimage_size: 8\n")
+
+    # The image size is refused for the architecture that won, before anything starts.
+    with pytest.raises(InputError, match="for architecture 'residual'"):
+        invoke("run", "--config", str(file), "--architecture", "residual")
+
+
+def test_no_runs_yet_says_how_to_start_one(home):
+    assert "Start one: pawpetal run" in invoke("runs", "list").output
+
+
+def test_runs_are_listed_newest_first(home):
+    first, second = finished_run(), finished_run(metrics={}, gate=None, model=None, status="failed")
+
+    lines = invoke("runs", "list").output.splitlines()
+
+    assert lines[0].split() == [
+        "run",
+        "status",
+        "dataset",
+        "architecture",
+        "accuracy",
+        "registered",
+    ]
+    assert {line.split()[0] for line in lines[1:]} == {first.run_id, second.run_id}
+    assert any("photos v3" in line and "0.9000" in line for line in lines)
+
+
+def test_runs_list_as_json_holds_the_whole_records(home):
+    run = finished_run()
+
+    assert json.loads(invoke("runs", "list", "--json").output) == [json.loads(run.to_json())]
+
+
+def test_a_run_is_shown_with_steps_settings_and_summary(home):
+    run = finished_run()
+
+    shown = invoke("runs", "show", run.run_id).output
+
+    assert "ingest" in shown
+    assert "2.5" in shown
+    assert "dataset: 'folder:/photos'" in shown
+    assert "90.0% of 100 test photos" in shown
+    assert "photos version 3" in shown
+
+
+def test_an_unknown_run_says_where_to_look(home):
+    with pytest.raises(InputError, match="See: pawpetal runs list"):
+        invoke("runs", "show", "nothing")
+
+
+def test_a_run_without_a_process_was_killed(home):
+    folder = RunFolder.create("train_and_push")
+    run = Run(run_id=folder.path.name, pipeline="train_and_push", target="local")
+    folder.save(run)
+
+    assert find_run(run.run_id).status == "running"  # this process holds its lock
+    folder.release()
+    assert find_run(run.run_id).status == "killed"
+
+
+def test_an_unknown_model_says_which_there_are(home):
+    with pytest.raises(InputError, match="There is no model 'cats' in the registry"):
+        invoke("models", "show", "cats")
+
+
+def test_no_models_yet_says_how_to_train_one(home):
+    assert "Train one: pawpetal run" in invoke("models", "list").output
+
+
+def test_compile_check_passes_on_the_committed_specs():
+    assert invoke("compile", "--check").output.startswith("All committed specs")

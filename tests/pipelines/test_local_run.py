@@ -1,0 +1,290 @@
+"""The compiled pipeline through the real runner: killed in every step, cached, gated, failing."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.common.registry import CHAMPION, open_registry
+from pipelines.runs import find_run, list_runs
+from pipelines.specs import step_names
+
+ROOT = Path(__file__).parents[2]
+STEPS = step_names("train_and_push")
+TINY = ("--dataset", "sample:pets?photos=40", "--epochs", "1", "--min-accuracy", "0")
+START_LIMIT_S = 120
+
+
+def pawpetal(home: Path, *arguments: str, source: Path = ROOT) -> subprocess.Popen:
+    """Start the command as a person would, on a home of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=source,
+        env={**os.environ, "PAWPETAL_HOME": str(home)},
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=600)
+    return process.returncode, out, err
+
+
+def records(home: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(home.glob("runs/*/run.json"))]
+
+
+def wait_for(condition, what: str):
+    end = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come within {START_LIMIT_S} s")
+
+
+def is_running(home: Path, step: str, known: set[str]) -> bool:
+    """Whether the step runs now, in a run that is not among the known ones."""
+    return any(
+        one["name"] == step and one["status"] == "running"
+        for record in records(home)
+        if record["run_id"] not in known
+        for one in record["steps"]
+    )
+
+
+def kill(process: subprocess.Popen, home: Path) -> None:
+    """Kill the command alone, as `kill -9` does; its runner and its step must follow."""
+    os.kill(process.pid, signal.SIGKILL)
+    finish(process)
+    wait_for(lambda: not processes_of(home), "the end of the killed run's processes")
+
+
+def processes_of(home: Path) -> list[int]:
+    """Processes whose command line names the home: the runner and the step."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(home).encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue  # it ended while we looked
+    return found
+
+
+@pytest.fixture(scope="module")
+def killed_everywhere(tmp_path_factory):
+    """A home in which the run was killed once in each step, and then ran to its end."""
+    home = tmp_path_factory.mktemp("killed")
+    rng = random.Random(0)  # noqa: S311  # moments, not secrets
+    for step in STEPS:
+        known = {record["run_id"] for record in records(home)}
+        process = pawpetal(home, "run", *TINY)
+        # The step killed last time runs again; the ones before it are in the cache.
+        wait_for(lambda step=step, known=known: is_running(home, step, known), f"step {step}")
+        time.sleep(rng.uniform(0, 2))  # anywhere in the step
+        kill(process, home)
+    code, out, err = finish(pawpetal(home, "run", *TINY, "--json"))
+    assert code == 0, err
+    return {"home": home, "summary": json.loads(out), "progress": err}
+
+
+def test_a_run_killed_in_each_step_completes_when_run_again(killed_everywhere):
+    summary = killed_everywhere["summary"]
+
+    assert summary["status"] == "succeeded"
+    assert [step["status"] for step in summary["steps"]] == ["succeeded"] * 6
+    assert [step["cached"] for step in summary["steps"]] == [True] * 5 + [False]
+
+
+def test_killed_runs_leave_no_half_version(killed_everywhere, monkeypatch, tmp_path):
+    monkeypatch.setenv("PAWPETAL_HOME", str(killed_everywhere["home"]))
+    registry = open_registry("")
+
+    versions = registry.versions("pets")
+
+    assert [version.version for version in versions] == ["1"]
+    assert versions[0].aliases == (CHAMPION,)
+    files = registry.download(versions[0], tmp_path)
+    names = {path.name for path in files.iterdir()}
+    assert names >= {"model.keras", "saved_model", "settings.json", "history.json"}
+
+
+def test_killed_runs_are_listed_as_killed(killed_everywhere, monkeypatch):
+    monkeypatch.setenv("PAWPETAL_HOME", str(killed_everywhere["home"]))
+    runs = list(list_runs())
+
+    assert runs[0].status == "succeeded"
+    assert {run.status for run in runs[1:]} == {"killed"}
+    assert find_run("latest").run_id == runs[0].run_id
+
+
+def test_the_summary_says_all_that_people_ask(killed_everywhere):
+    summary = killed_everywhere["summary"]
+
+    assert 0 <= summary["metrics"]["accuracy"] <= 1
+    assert summary["gate"] == {
+        "min_accuracy": 0.0,
+        "accuracy": summary["metrics"]["accuracy"],
+        "passed": True,
+    }
+    assert summary["model"]["name"] == "pets"
+    assert summary["model"]["version"] == "1"
+    assert summary["model"]["is_champion"] is True
+    for page in ("report", "preview"):
+        assert Path(summary[page]).read_text().lstrip().lower().startswith("<!doctype html>")
+
+
+def test_progress_goes_to_stderr_when_stdout_is_json(killed_everywhere):
+    assert "[6/6] push" in killed_everywhere["progress"]
+    assert "Registered" in killed_everywhere["progress"]
+
+
+def test_an_unchanged_run_takes_all_but_push_from_the_cache_and_registers_nothing(
+    killed_everywhere,
+):
+    code, out, err = finish(pawpetal(killed_everywhere["home"], "run", *TINY, "--json"))
+
+    assert code == 0, err
+    summary = json.loads(out)
+    assert [step["cached"] for step in summary["steps"]] == [True] * 5 + [False]
+    assert summary["model"]["version"] == "1"
+    assert summary["model"]["verdict"] == "champion already"
+
+
+def test_the_gate_holds_a_model_back_and_the_run_is_still_done(killed_everywhere, tmp_path):
+    arguments = (*TINY[:-1], "1", "--json")
+
+    code, out, err = finish(pawpetal(killed_everywhere["home"], "run", *arguments))
+
+    summary = json.loads(out)
+    if summary["metrics"]["accuracy"] == 1:
+        pytest.fail("one epoch must not be enough for this test to mean anything")
+    assert code == 0, err
+    assert summary["status"] == "succeeded"
+    assert summary["gate"]["passed"] is False
+    assert summary["model"] is None
+    assert summary["steps"][-1]["status"] == "skipped"
+    assert "held back" in err
+
+
+def test_changed_step_code_runs_again(killed_everywhere, tmp_path):
+    changed = tmp_path / "source"
+    for package in ("components", "pipelines"):
+        shutil.copytree(
+            ROOT / package, changed / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    module = changed / "components" / "ingest" / "ingest.py"
+    module.write_text(module.read_text() + "\n# changed\n")
+
+    assert first_step(killed_everywhere["home"], *TINY) == ("ingest", "succeeded", True)
+    assert first_step(killed_everywhere["home"], *TINY, source=changed) == (
+        "ingest",
+        "running",
+        False,
+    )
+
+
+def test_changed_photos_run_again(photo_folder, tmp_path):
+    folder = photo_folder({"cat": 40, "dog": 40})
+    arguments = ("--dataset", f"folder:{folder}", "--epochs", "1")
+    home = tmp_path / "home"
+
+    def outcomes() -> list[tuple[str, str, bool]]:
+        return [first_step(home, *arguments, until_done=True), first_step(home, *arguments)]
+
+    assert outcomes() == [("ingest", "succeeded", False), ("ingest", "succeeded", True)]
+    shutil.copy(folder / "cat" / "000.jpg", folder / "dog" / "new.jpg")
+    assert first_step(home, *arguments) == ("ingest", "running", False)
+
+
+def first_step(
+    home: Path, *arguments: str, source: Path = ROOT, until_done: bool = False
+) -> tuple[str, str, bool]:
+    """Start a run, look at its first step, and kill it."""
+    known = {record["run_id"] for record in records(home)}
+    process = pawpetal(home, "run", *arguments, source=source)
+
+    def look() -> tuple[str, str, bool] | None:
+        for record in records(home):
+            step = record["steps"][0]
+            wanted = {"succeeded"} if until_done else {"running", "succeeded"}
+            if record["run_id"] not in known and step["status"] in wanted:
+                return step["name"], step["status"], step["cached"]
+        return None
+
+    seen = wait_for(look, "the first step")
+    kill(process, home)
+    return seen
+
+
+def test_a_failing_step_is_named_with_its_reason_and_its_log(photo_folder, tmp_path):
+    folder = photo_folder({"cat": 40, "dog": 2})
+
+    code, out, err = finish(
+        pawpetal(tmp_path / "home", "run", "--dataset", f"folder:{folder}", "--json")
+    )
+
+    assert code == 1
+    summary = json.loads(out)
+    assert summary["status"] == "failed"
+    assert summary["error"]["step"] == "split"
+    assert summary["error"]["message"].startswith("Class 'dog' has 2 photos, and none of them")
+    assert "DataError" in Path(summary["error"]["log"]).read_text()
+    assert "Class 'dog' has 2 photos" in err
+    assert [step["status"] for step in summary["steps"][:3]] == ["succeeded", "failed", "waiting"]
+
+
+def test_a_step_that_is_killed_fails_the_run_and_says_so(tmp_path):
+    home = tmp_path / "home"
+    process = pawpetal(home, "run", *TINY, "--json")
+    wait_for(lambda: is_running(home, "ingest", set()), "the first step")
+    step = wait_for(lambda: processes_of_step(home), "the step's process")
+    os.kill(step, signal.SIGKILL)
+
+    code, out, _ = finish(process)
+
+    summary = json.loads(out)
+    assert code == 1
+    assert summary["error"]["step"] == "ingest"
+    assert "killed, perhaps for want of memory" in summary["error"]["message"]
+
+
+def processes_of_step(home: Path) -> int | None:
+    for pid in processes_of(home):
+        if b"kfp.dsl.executor_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    return None
+
+
+def test_ctrl_c_ends_the_run_and_its_steps(tmp_path):
+    home = tmp_path / "home"
+    process = pawpetal(home, "run", *TINY)
+    wait_for(lambda: is_running(home, "ingest", set()), "the first step")
+
+    process.send_signal(signal.SIGINT)
+    code, _, _ = finish(process)
+
+    assert code == 130
+    assert [record["status"] for record in records(home)] == ["cancelled"]
+    assert processes_of(home) == []
+
+
+def test_a_bad_argument_is_exit_status_2_and_starts_nothing(tmp_path):
+    code, out, err = finish(
+        pawpetal(tmp_path / "home", "run", "--architecture", "resnet", "--json")
+    )
+
+    assert code == 2
+    assert out == ""
+    assert err.startswith("pawpetal: `architecture` must be one of mobilenet_v2, residual")
+    assert not (tmp_path / "home" / "runs").exists()

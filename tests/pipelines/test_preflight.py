@@ -1,0 +1,89 @@
+import pytest
+
+from components.common.errors import InputError
+from pipelines.preflight import prepare
+from pipelines.specs import parameters
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAWPETAL_HOME", str(tmp_path / "home"))
+
+
+def arguments(**changed):
+    defaults = {parameter.name: parameter.default for parameter in parameters("train_and_push")}
+    return defaults | changed
+
+
+def test_the_defaults_pass_and_are_completed():
+    prepared = prepare(arguments())
+
+    assert prepared["dataset"] == "sample:flowers"
+    assert prepared["dataset_fingerprint"]
+    assert prepared["code_version"].startswith("0.")
+    assert prepared["weights_fingerprint"] == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"architecture": "residul"}, "Did you mean 'residual'?"),
+        ({"augmentation": "hevy"}, "Did you mean 'heavy'?"),
+        ({"dataset": "sample:flower"}, "Did you mean 'sample:flowers'?"),
+        ({"dataset": "flowers"}, "`dataset` must be sample:NAME, tfds:NAME, folder:PATH or gs://"),
+        ({"dataset": "folder:/no/such/place"}, "No such folder: '/no/such/place'"),
+        ({"data_dir": "/data"}, "`data_dir` goes with tfds: datasets"),
+        ({"image_size": 16}, "`image_size` must be from 32 to 1024"),
+        ({"image_size": 5000}, "`image_size` must be from 32 to 1024"),
+        ({"test_fraction": 0.2}, "must sum to 1. Received: train_fraction=0.7"),
+        ({"test_fraction": 0.0, "train_fraction": 0.85}, "Each fraction must be above 0"),
+        ({"epochs": -1}, "`epochs` must be from 0 to 10000. Received: -1"),
+        ({"batch_size": 0}, "`batch_size` must be from 1 to 4096. Received: 0"),
+        ({"learning_rate": float("nan")}, "`learning_rate` must be from 0 to 10. Received: nan"),
+        ({"min_accuracy": 95.0}, "`min_accuracy` must be from 0 to 1. Received: 95.0"),
+        ({"model_name": "../x"}, "`model_name` must start with a letter or digit"),
+        ({"registry": "vertex:x"}, "`registry` must be empty"),
+        ({"weights": "imagenet"}, "no ImageNet weights for architecture 'residual'"),
+        ({"weights": "model.pkl"}, "ends with .weights.h5 or .keras"),
+        ({"weights": "/no/such.weights.h5"}, "`weights` must name a file that exists"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_step(changed, message):
+    with pytest.raises(InputError) as caught:
+        prepare(arguments(**changed))
+
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    import keras
+
+    network = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    file = tmp_path / "other.weights.h5"
+    network.save_weights(file)
+
+    with pytest.raises(InputError, match="`weights` must fit architecture 'residual'"):
+        prepare(arguments(weights=str(file)))
+
+
+def test_a_bare_folder_is_told_how_to_be_passed(tmp_path):
+    with pytest.raises(InputError, match=f"pass folder:{tmp_path}"):
+        prepare(arguments(dataset=str(tmp_path)))
+
+
+def test_a_relative_folder_becomes_absolute(photo_folder, monkeypatch):
+    folder = photo_folder({"cat": 2, "dog": 2})
+    monkeypatch.chdir(folder.parent)
+
+    prepared = prepare(arguments(dataset=f"folder:{folder.name}"))
+
+    assert prepared["dataset"] == f"folder:{folder}"
+
+
+def test_a_home_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PAWPETAL_HOME", str(tmp_path / "file" / "home"))
+
+    with pytest.raises(InputError, match="cannot be written to"):
+        prepare(arguments())

@@ -38,6 +38,7 @@ def evaluate(
     """
     from pathlib import Path
 
+    from components.common.artifacts import write_metadata
     from components.evaluate.evaluate import evaluate_model
 
     scores = evaluate_model(
@@ -54,4 +55,6 @@ def evaluate(
         for name in ("precision", "recall", "f1"):
             metrics.log_metric(f"{score.name}_{name}", getattr(score, name))
     confusion.log_confusion_matrix(list(scores.classes), [list(row) for row in scores.confusion])
+    write_metadata(metrics)
+    write_metadata(confusion)
     return scores.accuracy

@@ -46,6 +46,7 @@ def train(
     """
     from pathlib import Path
 
+    from components.common.artifacts import write_metadata
     from components.train.settings import TrainSettings
     from components.train.train import train_model
 
@@ -70,3 +71,4 @@ def train(
     model.metadata.update(framework="keras", architecture=architecture)
     for name, values in fitted.history.items():
         metrics.log_metric(name, values[fitted.best_epoch])
+    write_metadata(metrics)

@@ -170,7 +170,7 @@ class MlflowRegistry:
             aliases=tuple(found.aliases),
             metrics=dict(run.data.metrics) if run else {},
             labels=dict(found.tags),
-            created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC).isoformat(),
+            created_at=datetime.fromtimestamp(found.creation_timestamp // 1000, UTC).isoformat(),
             source=found.source,
         )
 

@@ -9,6 +9,9 @@ import click
 
 from components.common.errors import InputError
 from components.common.registry import CHAMPION, ModelVersion, Registry, open_registry
+from pipelines.cli.table import print_table
+
+COLUMNS = ("accuracy", "architecture", "dataset", "created")
 
 _registry = click.option(
     "--registry",
@@ -39,8 +42,14 @@ def list_command(registry: str, as_json: bool) -> None:
         return
     if not champions:
         click.echo("No models yet. Train one: pawpetal run")
-    for name, version in champions.items():
-        click.echo(f"{name}  champion: {_describe(version) if version else 'none'}")
+        return
+    print_table(
+        ("model", "champion", *COLUMNS),
+        (
+            (name, *(_cells(version) if version else ("none", *[""] * len(COLUMNS))))
+            for name, version in champions.items()
+        ),
+    )
 
 
 @models.command("show")
@@ -56,20 +65,24 @@ def show_command(name: str, registry: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(version) for version in versions], indent=2))
         return
-    for version in versions:
-        aliases = f"  [{', '.join(version.aliases)}]" if version.aliases else ""
-        click.echo(f"{_describe(version)}{aliases}")
+    print_table(
+        ("version", *COLUMNS, "aliases"),
+        ((*_cells(version), ", ".join(version.aliases)) for version in versions),
+    )
     champion = next((one for one in versions if CHAMPION in one.aliases), versions[0])
     click.echo(f"\nversion {champion.version}: {champion.source}")
     for key, value in sorted(champion.labels.items()):
         click.echo(f"  {key}: {value}")
 
 
-def _describe(version: ModelVersion) -> str:
-    accuracy = version.metrics.get("accuracy", float("nan"))
-    architecture = version.labels.get("architecture", "")
+def _cells(version: ModelVersion) -> tuple[str, ...]:
+    accuracy = version.metrics.get("accuracy")
     return (
-        f"version {version.version}  accuracy {accuracy:.4f}  {architecture}  {version.created_at}"
+        version.version,
+        "" if accuracy is None else f"{accuracy:.4f}",
+        version.labels.get("architecture", ""),
+        version.labels.get("dataset", ""),
+        version.created_at,
     )
 
 

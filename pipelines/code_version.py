@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,7 +14,10 @@ import components
 CODE = (".py", ".j2")  # what runs, and the templates of pages
 # Libraries whose releases change what steps compute or write.
 LIBRARIES = (
+    "jax",
+    "jinja2",
     "keras",
+    "matplotlib",
     "mlflow",
     "numpy",
     "opencv-python-headless",
@@ -25,7 +30,7 @@ LIBRARIES = (
 
 @functools.cache
 def code_version() -> str:
-    """Digest the sources of all steps and the versions of the libraries they compute with.
+    """Digest the sources of all steps and the versions of what they compute with.
 
     Caches that look at image tags or function bodies alone give stale results when a library
     module behind a step changes; this text in a step's inputs prevents that.
@@ -33,7 +38,8 @@ def code_version() -> str:
     Returns:
         `VERSION+DIGEST`, e.g. "0.1.0+3f9c2a1b7d20".
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"python {platform.python_version()}\n".encode())
+    digest.update(f"backend {os.environ.get('KERAS_BACKEND', '')}\n".encode())
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}\n".encode())
     root = Path(components.__file__).parent

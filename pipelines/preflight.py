@@ -6,6 +6,7 @@ The checks are the steps' own, so that a spec that is started elsewhere refuses 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +16,10 @@ from components.augment.policies import find_policy
 from components.common import storage
 from components.common.errors import InputError
 from components.common.home import home
-from components.common.registry import check_registry
+from components.common.registry import check_registry, open_registry
 from components.split.split import SPLITS, check_fractions
-from components.train.settings import TrainSettings
+from components.train.settings import AUTO, TrainSettings
+from components.train.weights import IMAGENET, NONE, check_weights
 from pipelines.code_version import code_version
 from pipelines.runs import is_writable
 
@@ -43,16 +45,17 @@ def prepare(arguments: Mapping[str, Any]) -> dict[str, Any]:
     find_policy(prepared["augmentation"])
     check_fractions({split: prepared[f"{split}_fraction"] for split in SPLITS})
     _check_fraction("min_accuracy", prepared["min_accuracy"])
-    _check_model_name(prepared["model_name"])
     check_registry(prepared["registry"])
     if not is_writable(home()):
         raise InputError(f"'{home()}' cannot be written to. Choose another place with --home.")
 
     # These read files, or import what is heavy: last.
     from components.ingest.sources import open_source
-    from components.train.weights import check_weights
 
     source = open_source(prepared["dataset"], prepared["data_dir"])
+    _check_model_name(prepared["model_name"], source.name)
+    if prepared["registry"]:  # the one of this machine is made when new
+        open_registry(prepared["registry"]).model_names()
     check_weights(settings.find_architecture(), settings.weights, settings.image_size)
     return {
         **prepared,
@@ -68,12 +71,12 @@ def _with_absolute_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
     kind, _, path = prepared["dataset"].partition(":")
     if kind == "folder" and path:
         prepared["dataset"] = f"folder:{_absolute(path)}"
-    elif Path(prepared["dataset"]).expanduser().is_dir():
+    elif ":" not in prepared["dataset"] and Path(prepared["dataset"]).is_dir():
         raise InputError(
             f"`dataset` must say what it is. Received: '{prepared['dataset']}', which is a folder:"
             f" pass folder:{prepared['dataset']}"
         )
-    if "/" in prepared["weights"] or Path(prepared["weights"]).exists():
+    if prepared["weights"] not in (AUTO, IMAGENET, NONE):
         prepared["weights"] = _absolute(prepared["weights"])
     if prepared["data_dir"]:
         prepared["data_dir"] = _absolute(prepared["data_dir"])
@@ -81,7 +84,7 @@ def _with_absolute_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _absolute(path: str) -> str:
-    return path if storage.is_remote(path) else str(Path(path).expanduser().absolute())
+    return path if storage.is_remote(path) else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # leaves an unknown ~user as it is
 
 
 def _check_fraction(name: str, value: float) -> None:
@@ -89,11 +92,12 @@ def _check_fraction(name: str, value: float) -> None:
         raise InputError(f"`{name}` must be from 0 to 1. Received: {value}")
 
 
-def _check_model_name(name: str) -> None:
-    if name and not MODEL_NAME.fullmatch(name):
+def _check_model_name(given: str, dataset_name: str) -> None:
+    if not MODEL_NAME.fullmatch(given or dataset_name):
+        received = f"'{given}'" if given else f"'{dataset_name}', the dataset's name"
         raise InputError(
             "`model_name` must start with a letter or digit, and hold only letters, digits, dots,"
-            f" dashes, underscores and spaces, 63 at most. Received: '{name}'"
+            f" dashes, underscores and spaces, 63 at most. Received: {received}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import secrets
@@ -66,7 +67,14 @@ class Run:
     def from_json(cls, text: str) -> Run:
         """Read what `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "steps": [Step(**step) for step in fields["steps"]]})
+        fields["steps"] = [Step(**_known(step, Step)) for step in fields["steps"]]
+        return cls(**_known(fields, cls))
+
+
+def _known(fields: dict[str, Any], record: type[Run] | type[Step]) -> dict[str, Any]:
+    """Fields that this version has; another version's record must not end every listing."""
+    known = {field.name for field in dataclasses.fields(record)}
+    return {key: value for key, value in fields.items() if key in known}
 
 
 class RunFolder:
@@ -99,6 +107,8 @@ class RunFolder:
         run = Run.from_json((self.path / RECORD).read_text())
         if run.status == RUNNING and not self._is_alive():
             run.status = KILLED
+            for step in run.steps:
+                step.status = KILLED if step.status == RUNNING else step.status
         return run
 
     def _is_alive(self) -> bool:
@@ -112,9 +122,8 @@ class RunFolder:
 def list_runs() -> Iterator[Run]:
     """Every run on this machine, newest first."""
     root = _runs_folder()
-    folders = [path.parent for path in root.glob(f"*/{RECORD}")]
-    for path in sorted(folders, key=lambda folder: folder.name[-20:], reverse=True):
-        yield RunFolder(path).load()
+    found = [RunFolder(path.parent).load() for path in root.glob(f"*/{RECORD}")]
+    yield from sorted(found, key=lambda run: run.started_at, reverse=True)
 
 
 def find_run(run_id: str) -> Run:
@@ -137,8 +146,8 @@ def find_run(run_id: str) -> Run:
 
 
 def now() -> str:
-    """The time as records hold it: ISO 8601, UTC, whole seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """The time as records hold it: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _runs_folder() -> Path:

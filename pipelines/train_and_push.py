@@ -70,12 +70,13 @@ def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphC
             split_seed: Another seed gives another, independent split.
             augmentation: What training may do to its photos: none, light or heavy.
             architecture: Name of the network: residual (from scratch) or mobilenet_v2 (transfer).
-            weights: Where the network starts: imagenet, none, a path or gs:// URI of a
-                .weights.h5 or .keras file, or auto (what is usual for the architecture).
+            weights: Where the network starts: none (it is trained whole), or imagenet, a path or
+                gs:// URI of a .weights.h5 or .keras file (it is frozen, and only a new head is
+                trained), or auto (what is usual for the architecture).
             image_size: Height and width that photos are brought to, pixels; 0 takes what is usual
                 for the architecture.
             epochs: Passes over the training photos; 0 takes the usual number.
-            batch_size: Photos a step.
+            batch_size: Photos a step, where the whole network is trained.
             learning_rate: Peak learning rate; 0 takes the usual.
             mirror_averaging: Predict the mean over a photo and its mirror image; a little better,
                 twice the work.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ from components.common.manifest import Manifest, Rejected, Shard, dataset_digest
 from components.common.records import PhotoRecord, read_shard, to_example
 
 SHARD_SIZE_BYTES = 128 * 2**20  # few large files: launchers copy artifacts one file at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a split knows of the whole that it is a part of."""
+
+    split: str
+    dataset_digest: str  # of the whole
+    rule: str  # how it was split, for people and for comparing
 
 
 class DatasetWriter:
@@ -52,7 +62,7 @@ class DatasetWriter:
         *,
         name: str,
         source: str,
-        part: tuple[str, str] | None = None,
+        part: Part | None = None,
         rejected: Iterable[Rejected] = (),
     ) -> Manifest:
         """Close the last shard and write the manifest, which makes the folder a dataset.
@@ -60,22 +70,22 @@ class DatasetWriter:
         Args:
             name: Short name of the dataset.
             source: URI it came from.
-            part: For a split: its name, and the digest of the whole dataset.
+            part: Which part of a whole dataset this is; None for a whole one.
             rejected: Files that were left out.
         """
         self._close_shard()
         digest = dataset_digest(self._classes, self._photos)
-        split, whole_digest = part or (None, digest)
         manifest = Manifest(
             name=name,
             source=source,
-            split=split,
+            split=part.split if part else None,
+            split_rule=part.rule if part else None,
             classes=self._classes,
             counts={class_name: self._counts[class_name] for class_name in self._classes},
             num_photos=len(self._photos),
             size_bytes=self._size_bytes,
             digest=digest,
-            dataset_digest=whole_digest,
+            dataset_digest=part.dataset_digest if part else digest,
             shards=tuple(self._shards),
             rejected=tuple(rejected),
         )

@@ -20,6 +20,10 @@ class DataError(PawpetalError):
     """The photos cannot be used as they are."""
 
 
+class TrainingError(PawpetalError):
+    """Training cannot go on as it is."""
+
+
 class RegistryError(PawpetalError):
     """The model registry refused, or lacks what was asked of it."""
 

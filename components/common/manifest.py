@@ -47,6 +47,7 @@ class Manifest:
     dataset_digest: str  # of the whole that this is a split of; equals `digest` for a whole
     shards: tuple[Shard, ...]
     rejected: tuple[Rejected, ...] = ()
+    split_rule: str | None = None  # e.g. "train 0.7, validation 0.15, test 0.15, seed 0"
     format: int = FORMAT
 
     def save(self, folder: Path) -> None:

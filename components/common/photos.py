@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +74,7 @@ def load_photos(folder: Path, size: int) -> Iterator[PhotoSet]:
     filenames = []
     meter = Meter(f"decoded {manifest.split or ''}".strip(), manifest.num_photos)
     with tempfile.TemporaryDirectory(prefix="pawpetal-") as scratch:
+        _check_space(scratch, math.prod(shape))
         images = np.memmap(Path(scratch, "images"), np.uint8, "w+", shape=shape)
         with ThreadPoolExecutor(NUM_THREADS) as pool:
             records = read_photos(folder)
@@ -82,4 +85,14 @@ def load_photos(folder: Path, size: int) -> Iterator[PhotoSet]:
                 meter.show(row + 1)
         yield PhotoSet(
             images=images, labels=labels, filenames=tuple(filenames), classes=manifest.classes
+        )
+
+
+def _check_space(folder: str, needed: int) -> None:
+    """A file that is mapped grows as it is written, and a full disk then ends the process."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"Decoded photos need {needed / 2**30:.1f} GiB in '{folder}', which has"
+            f" {free / 2**30:.1f} GiB free. Set TMPDIR to a larger disk, or lower `image_size`."
         )

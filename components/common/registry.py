@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from components.common.errors import InputError
 
 CHAMPION = "champion"
 MLFLOW = "mlflow:"
+SQLITE = "mlflow:sqlite:///"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,5 +95,15 @@ def check_registry(uri: str) -> None:
     if uri and not (uri.startswith(MLFLOW) and len(uri) > len(MLFLOW)):
         raise InputError(
             "`registry` must be empty (the one of this machine) or mlflow:TRACKING_URI."
+            f" Received: '{uri}'"
+        )
+    if urlsplit(uri.removeprefix(MLFLOW)).password:
+        raise InputError(
+            "`registry` must hold no password, since it is recorded with the run. Set"
+            " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
+        )
+    if uri.startswith(SQLITE) and not uri.startswith(f"{SQLITE}/"):
+        raise InputError(
+            f"`registry` must name its database by an absolute path, {SQLITE}//FOLDER/mlflow.db."
             f" Received: '{uri}'"
         )

@@ -129,7 +129,7 @@ def _stored_file(path: Path, root: Path) -> StoredFile:
     return StoredFile(
         path=path.relative_to(root).as_posix(),
         size_bytes=status.st_size,
-        version=str(status.st_mtime_ns),
+        version=f"{status.st_mtime_ns}:{status.st_ctime_ns}",
     )
 
 
@@ -163,8 +163,15 @@ def _split(uri: str) -> tuple[str, str]:
 
 @functools.cache
 def _client() -> gcs.Client:
+    from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import storage as gcs
 
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return gcs.Client.create_anonymous_client()
-    return gcs.Client()
+    try:
+        return gcs.Client()
+    except DefaultCredentialsError as error:
+        raise InputError(
+            "Cloud Storage needs credentials, and none were found. Run `gcloud auth"
+            " application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
+        ) from error

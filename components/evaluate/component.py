@@ -48,7 +48,7 @@ def evaluate(
         Path(report.path),
         model_name=model_name,
         registry=registry,
-    ).evaluation
+    )
     for name in ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss"):
         metrics.log_metric(name, getattr(scores, name))
     for score in scores.per_class:

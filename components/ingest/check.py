@@ -1,4 +1,4 @@
-"""Is this photo usable? Decodes it strictly, as training later will."""
+"""Is this photo usable? It must pass Pillow, which is strict, and OpenCV, which training uses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 import math
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 FORMATS = {"JPEG": "jpeg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"}  # Pillow's name: ours
@@ -25,7 +27,10 @@ class PhotoShape:
 
 
 def check_photo(encoded: bytes) -> PhotoShape | str:
-    """Decode a photo to its last byte; OpenCV alone would take a truncated one.
+    """Decode a photo to its last byte, by both decoders.
+
+    OpenCV alone would take a truncated JPEG; Pillow alone, a PNG with a wrong checksum, which
+    training could not read.
 
     Args:
         encoded: The file's bytes.
@@ -45,6 +50,8 @@ def check_photo(encoded: bytes) -> PhotoShape | str:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                 return _too_many_pixels()
             image.load()
+            if not _opencv_decodes(encoded):
+                return "does not decode: damaged, or too wide"
             turned = image.getexif().get(EXIF_ORIENTATION) in TURNED
             width, height = image.size[::-1] if turned else image.size
             return PhotoShape(format=name, height=height, width=width)
@@ -54,6 +61,13 @@ def check_photo(encoded: bytes) -> PhotoShape | str:
         return _too_many_pixels()
     except Exception as error:  # Pillow's decoders raise whatever they meet in broken bytes
         return f"does not decode: {str(error) or type(error).__name__}"
+
+
+def _opencv_decodes(encoded: bytes) -> bool:
+    try:
+        return cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB) is not None
+    except cv2.error:  # more than 2^20 pixels a side
+        return False
 
 
 def _too_many_pixels() -> str:

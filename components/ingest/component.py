@@ -31,7 +31,6 @@ def ingest(
         name=manifest.name,
         num_photos=manifest.num_photos,
         digest=manifest.digest,
-        classes=list(manifest.classes),
-        counts=manifest.counts,
+        num_classes=len(manifest.classes),
         num_rejected=len(manifest.rejected),
     )

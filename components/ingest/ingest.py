@@ -38,7 +38,7 @@ def ingest_photos(dataset: str, folder: Path, *, data_dir: str = "") -> Manifest
     source = open_source(dataset, data_dir)
     labels = {class_name: label for label, class_name in enumerate(source.classes)}
     writer = DatasetWriter(folder, source.classes)
-    rejected = list(source.skipped)
+    rejected: list[Rejected] = []
     meter = Meter("checked", source.num_files)
 
     def check(photo: SourcePhoto) -> PhotoRecord | Rejected:
@@ -52,11 +52,11 @@ def ingest_photos(dataset: str, folder: Path, *, data_dir: str = "") -> Manifest
             else:
                 writer.add(outcome)
             meter.show(done)
-    _report(rejected)
+    _report([*source.skipped, *rejected])
     for class_name in source.classes:
         if not writer.counts[class_name]:
-            raise DataError(_no_photos(class_name, dataset, rejected[len(source.skipped) :]))
-    return writer.finish(name=source.name, source=dataset, rejected=rejected)
+            raise DataError(_no_photos(class_name, dataset, rejected))
+    return writer.finish(name=source.name, source=dataset, rejected=[*source.skipped, *rejected])
 
 
 def _check(photo: SourcePhoto, label: int) -> PhotoRecord | Rejected:

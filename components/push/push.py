@@ -76,8 +76,8 @@ def _contest(
     accuracy = _champion_accuracy(champion, scores)
     if accuracy is None:
         return False, (
-            f"not champion: version {champion.version} became champion since, and was judged on"
-            " other photos; run again with --no-cache to compare the two"
+            f"not champion: the champion, version {champion.version}, was not scored on these test"
+            " photos; run again with --no-cache to compare the two"
         )
     ours = scores["accuracy"]
     comparison = f"accuracy {ours:.4f} against {accuracy:.4f} of version {champion.version}"
@@ -103,7 +103,7 @@ def _labels(
     shown = {key: value for key, value in settings.items() if key != "classes"}
     return {
         **{key: str(value) for key, value in shown.items()},
-        "classes": json.dumps(settings["classes"]),
+        "num_classes": str(len(settings["classes"])),  # their names are in settings.json
         "test_digest": scores["test_digest"],
         "code_version": code_version,
     }

@@ -45,4 +45,6 @@ def split(
     )
     for name, output in outputs.items():
         manifest = manifests[name]
-        output.metadata.update(name=manifest.name, digest=manifest.digest, counts=manifest.counts)
+        output.metadata.update(
+            name=manifest.name, digest=manifest.digest, num_photos=manifest.num_photos
+        )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.common.dataset import DatasetWriter, read_photos
+from components.common.dataset import DatasetWriter, Part, read_photos
 from components.common.errors import DataError, InputError
 from components.common.manifest import Manifest
 from components.common.progress import Meter
@@ -36,9 +36,10 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
 def split_of(sha256: str, fractions: Mapping[str, float], *, seed: int = 0) -> str:
     """The split of a photo, from its content alone.
 
-    The content's hash, read as a number in [0, 1), falls below the first threshold (train), below
-    the second (validation) or above (test). So the same photo lands in the same split in every
-    dataset, copies of it stay together, and new photos move none of the old ones.
+    The content's hash, read as a number in [0, 1), falls below the first threshold (test), below
+    the second (validation) or above (train). So the same photo lands in the same split in every
+    dataset, copies of it stay together, and new photos move none of the old ones. Test comes
+    first, so that other shares of train and validation leave the test photos as they are.
 
     Args:
         sha256: Of the photo's bytes, hexadecimal.
@@ -50,9 +51,9 @@ def split_of(sha256: str, fractions: Mapping[str, float], *, seed: int = 0) -> s
     """
     key = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()
     position = int.from_bytes(key[:8]) / 2**64
-    if position < fractions["train"]:
-        return "train"
-    return "validation" if position < fractions["train"] + fractions["validation"] else "test"
+    if position < fractions["test"]:
+        return "test"
+    return "validation" if position < fractions["test"] + fractions["validation"] else "train"
 
 
 def split_photos(
@@ -71,7 +72,7 @@ def split_photos(
 
     Raises:
         InputError: If the fractions do not make three splits.
-        DataError: If a class would have no photo in some split.
+        DataError: If a class would have no photo to learn from, or none to be judged by.
     """
     check_fractions(fractions)
     whole = Manifest.load(source)
@@ -81,10 +82,15 @@ def split_photos(
         writers[split_of(record.sha256, fractions, seed=seed)].add(record)
         meter.show(done)
     counts = {split: dict(writers[split].counts) for split in SPLITS}
+    rule = ", ".join(f"{split} {fractions[split]:g}" for split in SPLITS) + f", seed {seed}"
     print(describe(whole.counts, counts))
     _check_classes(whole.counts, counts, fractions)
     return {
-        split: writer.finish(name=whole.name, source=whole.source, part=(split, whole.digest))
+        split: writer.finish(
+            name=whole.name,
+            source=whole.source,
+            part=Part(split=split, dataset_digest=whole.digest, rule=rule),
+        )
         for split, writer in writers.items()
     }
 
@@ -107,9 +113,14 @@ def describe(totals: Mapping[str, int], counts: Mapping[str, Mapping[str, int]])
     return "\n".join(lines)
 
 
-def photos_needed(fraction: float) -> int:
-    """Photos that a class takes so that a split of this fraction holds one, 99 times of 100."""
-    return math.ceil(math.log(1 - CERTAINTY) / math.log(1 - fraction))
+def photos_needed(fraction: float, num_classes: int = 1) -> int:
+    """Photos that each class takes so that a split of this fraction holds one, 99 times of 100.
+
+    Args:
+        fraction: Share of the split, in (0, 1).
+        num_classes: Classes that must all have one.
+    """
+    return math.ceil(math.log((1 - CERTAINTY) / num_classes) / math.log(1 - fraction))
 
 
 def _check_classes(
@@ -119,10 +130,14 @@ def _check_classes(
 ) -> None:
     for split in reversed(SPLITS):  # a class without test photos is the worst: say that first
         for name, total in totals.items():
-            if not counts[split].get(name, 0):
-                raise DataError(
-                    f"Class '{name}' has {total} photos, and none of them falls into {split}"
-                    f" ({split}_fraction={fractions[split]:g}). It takes about"
-                    f" {photos_needed(fractions[split])} photos a class: add some, or raise the"
-                    " fraction."
-                )
+            if counts[split].get(name, 0):
+                continue
+            problem = (
+                f"Class '{name}' has {total} photos, and none of them falls into {split}"
+                f" ({split}_fraction={fractions[split]:g}). It takes about"
+                f" {photos_needed(fractions[split], len(totals))} photos a class: add some, or"
+                " raise the fraction."
+            )
+            if split != "validation":
+                raise DataError(problem)
+            print(f"warning: {problem}")  # the epoch is then chosen by the other classes

@@ -33,10 +33,11 @@ def train(
         model: model.keras, a SavedModel, the settings, the history and its plot.
         metrics: Loss and accuracy of the kept epoch.
         architecture: Name of the network: residual or mobilenet_v2.
-        weights: Where it starts: imagenet, a path or gs:// URI, none, or auto (what is usual).
+        weights: Where it starts: none (trained whole); imagenet, a path or gs:// URI (frozen, with
+            a new head); or auto (what is usual).
         image_size: Height and width the photos are brought to, pixels; 0 takes the usual.
         epochs: Passes over the training photos; 0 takes the usual number.
-        batch_size: Photos a step.
+        batch_size: Photos a step, where the whole network is trained.
         learning_rate: Peak learning rate; 0 takes the usual.
         mirror_averaging: Predict the mean over the photo and its mirror image.
         seed: Of weights, order and augmentation.

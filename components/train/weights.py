@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ def check_weights(architecture: Architecture, weights: str, image_size: int) -> 
     if weights == NONE:
         return
     if weights == IMAGENET:
-        _check_imagenet(architecture)
+        _check_imagenet(architecture, image_size)
         return
     if not weights.endswith(SUFFIXES):
         raise InputError(
@@ -69,7 +70,7 @@ def load_weights(architecture: Architecture, backbone: keras.Model, weights: str
         try:
             _load_file(backbone, file)
         # What Keras and h5py raise for other layers, other shapes, no HDF5, no zip.
-        except (ValueError, OSError, KeyError, AttributeError, IndexError) as error:
+        except (ValueError, TypeError, OSError, KeyError, AttributeError, IndexError) as error:
             raise InputError(
                 f"`weights` must fit architecture '{architecture.name}' without its top."
                 f" Received: '{weights}' ({' '.join(str(error).split())[:160]})"
@@ -94,33 +95,36 @@ def _network(backbone: keras.Model) -> keras.Model:
     return inner[0] if inner else backbone
 
 
-def _check_imagenet(architecture: Architecture) -> None:
+def _check_imagenet(architecture: Architecture, image_size: int) -> None:
     if architecture.weights != IMAGENET:
         raise InputError(
             f"There are no ImageNet weights for architecture '{architecture.name}'."
             " Pass `weights` none, or a file."
         )
-    if not _cached_imagenet() and (why := why_unreachable(IMAGENET_HOST)):
+    if not _cached_imagenet(image_size) and (why := why_unreachable(IMAGENET_HOST)):
         raise InputError(
             f"The ImageNet weights are not on this machine, and {IMAGENET_HOST} cannot be reached"
             f" to download them ({why}). Pass a file as `weights`."
         )
 
 
-def _cached_imagenet() -> bool:
-    import keras
+def _cached_imagenet(image_size: int) -> bool:
+    """Whether Keras has downloaded the weights before."""
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models")
+    return any(folder.glob(f"mobilenet_v2_weights_*_{_nearest(image_size)}_no_top.h5"))
 
-    folder = Path(keras.config.keras_home()) / "models"
-    return any(folder.glob("mobilenet_v2_weights_*_no_top.h5"))
+
+def _nearest(image_size: int) -> int:
+    """The size to take weights of: the convolutions are the same at any size."""
+    return min(IMAGENET_SIZES, key=lambda candidate: abs(candidate - image_size))
 
 
 def _load_imagenet(architecture: Architecture, backbone: keras.Model) -> None:
     import keras
 
-    _check_imagenet(architecture)
-    size = backbone.input_shape[1]
-    # The convolutions are the same at any size; take the weights trained at the nearest.
-    nearest = min(IMAGENET_SIZES, key=lambda candidate: abs(candidate - size))
+    image_size = backbone.input_shape[1]
+    _check_imagenet(architecture, image_size)
+    nearest = _nearest(image_size)
     published = keras.applications.MobileNetV2(
         input_shape=(nearest, nearest, 3), include_top=False, weights="imagenet", pooling="avg"
     )

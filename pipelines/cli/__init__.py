@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -42,6 +43,9 @@ cli.add_command(compile_command)
 
 def main() -> None:
     """Run the command; an error that pawpetal expects is one line and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the marks must not end a run
     # TensorFlow tells at length which instructions it found, here and in the steps.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -58,3 +62,6 @@ def main() -> None:
     except BrokenPipeError:  # `pawpetal runs list | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # no permission, disk full, a name that no file can have
+        click.echo(f"pawpetal: {error}", err=True)
+        sys.exit(2)

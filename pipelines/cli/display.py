@@ -25,6 +25,10 @@ class Display:
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
 
+    def waiting(self, what: str) -> Status:
+        """Show that something goes on, while it does."""
+        return self._console.status(what)
+
     def show(self, run: Run, events: Iterable[Event]) -> None:
         """Show a run from its first step to its summary."""
         self._console.print(f"[bold]{run.run_id}[/]")
@@ -66,6 +70,7 @@ def _rows(run: Run) -> Iterable[tuple[str, str]]:
     if run.error:
         yield "Failed", f"[red]step {run.error['step']}[/]: {escape(run.error['message'])}"
         yield "Log", escape(run.error["log"])
+        yield "Next", "mend it and run the same again: finished steps come from the cache"
         return
     if run.status != "succeeded":
         yield "Status", run.status

@@ -40,11 +40,11 @@ def _option(parameter: Parameter) -> Callable[..., Any]:
 @click.option("--config", metavar="FILE", help="YAML file of options; the command line wins.")
 @click.option(
     "--on",
-    "target",
     type=click.Choice(["local"]),
     default="local",
     show_default=True,
     help="Where the steps run.",
+    expose_value=False,  # there is one so far
 )
 @click.option(
     "--cache/--no-cache",
@@ -55,13 +55,12 @@ def _option(parameter: Parameter) -> Callable[..., Any]:
 @click.option(
     "--json", "as_json", is_flag=True, help="Progress on stderr, the summary as JSON on stdout."
 )
-def run(config: str | None, target: str, cache: bool, as_json: bool, **given: Value | None) -> None:
+def run(config: str | None, cache: bool, as_json: bool, **given: Value | None) -> None:
     """Run the pipeline: ingest, split, augment, train, evaluate and, past the gate, push.
 
     Exit status: 0 the run is done (the summary says whether the model was registered or held back),
     1 a step failed, 2 an argument cannot work.
     """
-    del target  # one so far
     arguments = {parameter.name: parameter.default for parameter in parameters(PIPELINE)}
     arguments |= read_config(Path(config)) if config else {}
     arguments |= {name: value for name, value in given.items() if value is not None}
@@ -71,7 +70,9 @@ def run(config: str | None, target: str, cache: bool, as_json: bool, **given: Va
     from pipelines.targets.local import LocalRun
 
     display = Display(sys.stderr if as_json else sys.stdout)
-    local_run = LocalRun(PIPELINE, prepare(arguments), use_cache=cache)
+    with display.waiting("checking the settings"):
+        prepared = prepare(arguments)
+    local_run = LocalRun(PIPELINE, prepared, use_cache=cache)
     with contextlib.closing(local_run.follow()) as events:
         display.show(local_run.run, events)
     if as_json:
@@ -90,8 +91,8 @@ def read_config(path: Path) -> dict[str, Value]:
     """
     try:
         read = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InputError(f"`--config` must name a file that can be read: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"`--config` must name a text file that can be read: {error}") from error
     except yaml.YAMLError as error:
         raise InputError(f"'{path}' must be YAML: {' '.join(str(error).split())}") from error
     if not isinstance(read, dict):

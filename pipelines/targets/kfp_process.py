@@ -34,7 +34,7 @@ def main() -> None:
     local.init(
         local.SubprocessRunner(use_venv=False),
         pipeline_root=job["pipeline_root"],
-        enable_caching=job["cache_root"] is not None,
+        enable_caching=True,
         cache_root=job["cache_root"],
     )
     try:

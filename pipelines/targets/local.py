@@ -67,11 +67,12 @@ class LocalRun:
         Args:
             pipeline: Name of the pipeline, e.g. "train_and_push".
             arguments: Value of each of its inputs.
-            use_cache: Take a step's outputs from an earlier run with the same inputs and code.
+            use_cache: Take a step's outputs from an earlier run with the same inputs and code;
+                without it every step runs, and what it gives replaces what the cache had.
         """
         self._folder = RunFolder.create(pipeline)
         self._arguments = dict(arguments)
-        self._use_cache = use_cache
+        self._cache = home() / "cache" if use_cache else self._folder.path / "cache"
         self._logs = self._folder.path / "logs"
         self._logs.mkdir()
         self.run = Run(
@@ -94,14 +95,25 @@ class LocalRun:
         process = self._start()
         try:
             yield from self._read(process)
-            succeeded = process.wait() == 0
-            self.run.status = SUCCEEDED if succeeded else FAILED
-            (self._summarise if succeeded else self._explain)()
-        except BaseException:
+            if process.wait() == 0:
+                self._summarise()
+                self.run.status = SUCCEEDED
+            else:
+                self.run.status = FAILED
+                self._explain()
+        except (KeyboardInterrupt, GeneratorExit):
             self.run.status = CANCELLED
+            raise
+        except Exception as error:
+            self.run.status = FAILED
+            self.run.error = {"step": "summary", "message": str(error), "log": self._kfp_log()}
             raise
         finally:
             _stop(process)
+            self._keep_cache()
+            for step in self.run.steps:
+                if step.status == "running":
+                    step.status = self.run.status
             self.run.seconds = round(time.monotonic() - start, 1)
             self._folder.save(self.run)
 
@@ -110,7 +122,7 @@ class LocalRun:
             "spec": str(spec_path(self.run.pipeline, "vertex")),  # one plain document
             "arguments": self._arguments,
             "pipeline_root": str(self._folder.path / "steps"),
-            "cache_root": str(home() / "cache") if self._use_cache else None,
+            "cache_root": str(self._cache),
             "outputs": str(self._folder.path / "outputs.json"),
         }
         environment = {
@@ -132,7 +144,7 @@ class LocalRun:
     def _read(self, process: subprocess.Popen[str]) -> Iterator[Event]:
         current: Step | None = None
         started = 0.0
-        with (self._folder.path / "kfp.log").open("w") as everything:
+        with Path(self._kfp_log()).open("w") as everything:
             for raw in process.stdout or ():
                 line = _COLOR.sub("", raw.rstrip("\n"))
                 everything.write(f"{line}\n")
@@ -165,6 +177,18 @@ class LocalRun:
     def _log(self, step: Step) -> Path:
         return self._logs / f"{step.name}.log"
 
+    def _kfp_log(self) -> str:
+        return str(self._folder.path / "kfp.log")
+
+    def _keep_cache(self) -> None:
+        """Move what a run without the cache has made into the cache; whatever was there, goes."""
+        kept = home() / "cache"
+        if self._cache == kept or not self._cache.is_dir():
+            return
+        kept.mkdir(parents=True, exist_ok=True)
+        for entry in self._cache.glob("*.json"):
+            entry.replace(kept / entry.name)
+
     def _summarise(self) -> None:
         """Gather what the steps left: scores, the gate's verdict, the version, the pages."""
         outputs = json.loads((self._folder.path / "outputs.json").read_text())
@@ -191,11 +215,11 @@ class LocalRun:
     def _explain(self) -> None:
         """Say which step failed, why, and where to read more."""
         failed = next((step for step in self.run.steps if step.status in (FAILED, "running")), None)
-        log = Path(failed.log) if failed else self._folder.path / "kfp.log"
+        log = failed.log if failed else self._kfp_log()
         self.run.error = {
             "step": failed.name if failed else "start",
-            "message": _last_error(log),
-            "log": str(log),
+            "message": _last_error(Path(log)),
+            "log": log,
         }
 
 

@@ -87,7 +87,7 @@ def test_a_config_file_that_cannot_be_meant_is_refused(tmp_path, text, message):
 
 
 def test_a_missing_config_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="must name a file that can be read"):
+    with pytest.raises(InputError, match="must name a text file that can be read"):
         read_config(tmp_path / "none.yaml")
 
 

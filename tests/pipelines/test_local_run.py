@@ -288,3 +288,21 @@ def test_a_bad_argument_is_exit_status_2_and_starts_nothing(tmp_path):
     assert out == ""
     assert err.startswith("pawpetal: `architecture` must be one of mobilenet_v2, residual")
     assert not (tmp_path / "home" / "runs").exists()
+
+
+def test_a_run_without_the_cache_replaces_what_the_cache_had(photo_folder, tmp_path):
+    folder = photo_folder({"cat": 40, "dog": 40})
+    home = tmp_path / "home"
+    arguments = ("--dataset", f"folder:{folder}", "--epochs", "1")
+    first_step(home, *arguments, until_done=True)
+    (before,) = (json.loads(path.read_text()) for path in home.glob("cache/*.json"))
+
+    code, _, err = finish(
+        pawpetal(home, "run", *arguments, "--no-cache", "--test-fraction", "0.15", "--json")
+    )
+
+    assert code == 0, err
+    outputs = [json.loads(path.read_text()) for path in home.glob("cache/*.json")]
+    photos = [entry["photos"]["uri"] for entry in outputs if "photos" in entry]
+    assert len(photos) == 1
+    assert photos != [before["photos"]["uri"]]

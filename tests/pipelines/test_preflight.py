@@ -1,6 +1,6 @@
 import pytest
 
-from components.common.errors import InputError
+from components.common.errors import InputError, RegistryError
 from pipelines.preflight import prepare
 from pipelines.specs import parameters
 
@@ -87,3 +87,32 @@ def test_a_home_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
 
     with pytest.raises(InputError, match="cannot be written to"):
         prepare(arguments())
+
+
+def test_a_folder_named_like_a_word_for_weights_is_no_weights(tmp_path, monkeypatch):
+    (tmp_path / "auto").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    assert prepare(arguments())["weights"] == "auto"
+
+
+def test_a_dataset_whose_name_no_registry_takes_needs_a_model_name(photo_folder):
+    folder = photo_folder({"cat": 2, "dog": 2}, name="photos:2024")
+
+    with pytest.raises(InputError, match="the dataset's name"):
+        prepare(arguments(dataset=f"folder:{folder}"))
+    assert prepare(arguments(dataset=f"folder:{folder}", model_name="pets"))
+
+
+@pytest.mark.parametrize(
+    ("registry", "error", "message"),
+    [
+        ("mlflow:http://me:secret@host", InputError, "must hold no password"),
+        ("mlflow:sqlite:///here.db", InputError, "by an absolute path"),
+        ("mlflow:nonsense://x", RegistryError, "The registry cannot do this"),
+        ("mlflow:http://127.0.0.1:9", RegistryError, "The registry cannot do this"),
+    ],
+)
+def test_a_registry_that_does_not_answer_is_refused_before_any_step(registry, error, message):
+    with pytest.raises(error, match=message):
+        prepare(arguments(registry=registry))

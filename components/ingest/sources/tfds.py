@@ -16,8 +16,6 @@ DOWNLOAD_HOST = "storage.googleapis.com"
 class TfdsSource:
     """All splits of a TFDS dataset together; pawpetal splits by itself."""
 
-    skipped: tuple[Rejected, ...] = ()
-
     def __init__(self, name: str, data_dir: str) -> None:
         self._builder = _open_builder(name, data_dir)
         self._data_dir = str(self._builder.data_dir)
@@ -28,8 +26,13 @@ class TfdsSource:
                 f" Received: tfds:{name} with {', '.join(features or ['none'])}."
             )
         self.name = name.partition(":")[0].partition("/")[0]
+        if not getattr(features["label"], "names", None):
+            raise InputError(
+                f"`dataset` must have named classes. Received: tfds:{name}, whose 'label' is"
+                f" {features['label']!r}."
+            )
         self.classes = tuple(features["label"].names)
-        self._features = features
+        self._unlabelled: list[Rejected] = []
 
     @property
     def num_files(self) -> int | None:
@@ -54,7 +57,16 @@ class TfdsSource:
                 read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one order, always
             )
             for index, example in enumerate(tfds.as_numpy(examples)):
-                yield self._to_photo(example, fallback_name=f"{split}/{index:06d}")
+                name = f"{split}/{index:06d}"
+                if example["label"] < 0:  # how TFDS marks a photo that nobody labelled
+                    self._unlabelled.append(Rejected(file=name, reason="no label"))
+                    continue
+                yield self._to_photo(example, fallback_name=name)
+
+    @property
+    def skipped(self) -> tuple[Rejected, ...]:
+        """Photos without a label, as far as they were read."""
+        return tuple(self._unlabelled)
 
     def fingerprint(self) -> str:
         """Name, version and place: TFDS raises the version when the data changes."""

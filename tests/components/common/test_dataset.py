@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from components.common import dataset
-from components.common.dataset import DatasetWriter, read_photos
+from components.common.dataset import DatasetWriter, Part, read_photos
 from components.common.errors import DataError
 from components.common.manifest import Manifest, Rejected, Shard, dataset_digest
 from components.common.records import PhotoRecord, to_example
@@ -89,7 +89,8 @@ def test_a_split_carries_the_digest_of_the_whole(tmp_path):
     writer = DatasetWriter(tmp_path, CLASSES)
     writer.add(record(0))
 
-    manifest = writer.finish(name="pets", source="s", part=("test", "digest of the whole"))
+    part = Part(split="test", dataset_digest="digest of the whole", rule="test 0.5")
+    manifest = writer.finish(name="pets", source="s", part=part)
 
     assert (manifest.split, manifest.dataset_digest) == ("test", "digest of the whole")
     assert manifest.digest == dataset_digest(CLASSES, [("cat", record(0).sha256)])

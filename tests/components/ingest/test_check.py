@@ -2,6 +2,7 @@ import io
 import threading
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -134,3 +135,12 @@ def test_threads_agree_on_too_many_pixels(monkeypatch):
 
     assert outcomes == ["more than 400 pixels"] * 1200
     assert after == before
+
+
+def test_a_png_that_only_pillow_takes_is_rejected():
+    encoded = bytearray(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    start = encoded.index(b"IDAT")
+    length = int.from_bytes(encoded[start - 4 : start])
+    encoded[start + 4 + length] ^= 1  # the first byte of the checksum
+
+    assert check_photo(bytes(encoded)) == "does not decode: damaged, or too wide"

@@ -91,11 +91,11 @@ def test_bad_fractions_are_refused_before_anything_is_written(tmp_path):
 
 def test_the_split_is_where_the_hash_falls():
     # `printf 0:a | sha256sum` begins 9df3c5fa, which is 0.617 of 16^8; that of 0:f 49f44721, 0.289.
-    assert split_of("a", {"train": 0.5, "validation": 0.1, "test": 0.4}) == "test"
-    assert split_of("a", {"train": 0.61, "validation": 0.01, "test": 0.38}) == "validation"
-    assert split_of("a", {"train": 0.62, "validation": 0.01, "test": 0.37}) == "train"
-    assert split_of("f", {"train": 0.29, "validation": 0.3, "test": 0.41}) == "train"
-    assert split_of("f", {"train": 0.28, "validation": 0.3, "test": 0.42}) == "validation"
+    assert split_of("a", {"train": 0.5, "validation": 0.1, "test": 0.4}) == "train"
+    assert split_of("a", {"train": 0.38, "validation": 0.01, "test": 0.61}) == "validation"
+    assert split_of("a", {"train": 0.37, "validation": 0.01, "test": 0.62}) == "test"
+    assert split_of("f", {"train": 0.41, "validation": 0.3, "test": 0.29}) == "test"
+    assert split_of("f", {"train": 0.42, "validation": 0.3, "test": 0.28}) == "validation"
 
 
 def test_fractions_hold_nearly():
@@ -204,6 +204,20 @@ def test_photos_needed_leave_1_chance_in_100_of_none(fraction, photos):
     assert photos_needed(fraction) == photos
 
 
+def test_other_shares_of_train_and_validation_leave_the_test_photos_alone():
+    other = {"train": 0.5, "validation": 0.35, "test": 0.15}
+
+    def test_photos(fractions):
+        return {s for s in hashes(200) if split_of(s, fractions) == "test"}
+
+    assert test_photos(other) == test_photos(FRACTIONS) != set()
+
+
+def test_more_classes_take_more_photos():
+    # ln(0.01 / 10) / ln 0.85 = -6.9078 / -0.16252 = 42.50, so 43.
+    assert photos_needed(0.15, 10) == 43
+
+
 def test_a_class_without_a_test_photo_is_an_error_that_names_the_number(tmp_path):
     train_only = [s for s in hashes(30) if split_of(s, FRACTIONS) == "train"][:2]
     write(
@@ -214,7 +228,7 @@ def test_a_class_without_a_test_photo_is_an_error_that_names_the_number(tmp_path
     with pytest.raises(
         DataError,
         match=r"Class 'dog' has 2 photos, and none of them falls into test"
-        r" \(test_fraction=0\.15\)\. It takes about 29 photos a class",
+        r" \(test_fraction=0\.15\)\. It takes about 33 photos a class",
     ):
         split(tmp_path / "whole", tmp_path / "split", FRACTIONS)
 
@@ -228,9 +242,9 @@ def test_a_class_without_a_training_photo_is_an_error(tmp_path):
         [record("cat", s) for s in hashes(60)] + [record("dog", s) for s in others],
     )
 
-    # ln 0.01 / ln 0.6 = -4.6052 / -0.51083 = 9.02, so 10.
+    # ln(0.01 / 2) / ln 0.6 = -5.2983 / -0.51083 = 10.37, so 11.
     with pytest.raises(
-        DataError, match=r"falls into train \(train_fraction=0\.4\)\. .*about 10 pho"
+        DataError, match=r"falls into train \(train_fraction=0\.4\)\. .*about 11 pho"
     ):
         split(tmp_path / "whole", tmp_path / "split")
 
@@ -280,3 +294,15 @@ def test_new_photos_move_none_of_the_old_ones(tmp_path, real_data):
     before, after = places(tmp_path / "before-split"), places(tmp_path / "after-split")
     assert len(before) < len(after)
     assert {sha256: after[sha256] for sha256 in before} == before
+
+
+def test_a_class_without_a_validation_photo_is_only_warned_of(tmp_path, capsys):
+    dogs = [s for s in hashes(200) if split_of(s, FRACTIONS) != "validation"]
+    write(
+        tmp_path / "whole",
+        [record("cat", s) for s in hashes(60)] + [record("dog", s) for s in dogs],
+    )
+
+    split(tmp_path / "whole", tmp_path / "split", FRACTIONS)
+
+    assert "warning: Class 'dog'" in capsys.readouterr().out

@@ -1,0 +1,147 @@
+import random
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from components.augment.policies import find_policy
+from components.augment.warp import Augmenter
+from components.common.errors import TrainingError
+from components.train.batches import Batches
+from components.train.fitting import Fit, KeepBest, fit
+from components.train.train import make_deterministic
+
+
+def batches_of(photos, *, policy: str = "none", seed: int | None = 0, num_threads: int = 1):
+    augmenter = Augmenter(policy=find_policy(policy), seed=0)
+    return Batches(
+        photos.labels,
+        lambda rows, epoch: augmenter(photos.images[rows], rows, epoch).astype(np.float32) / 255,
+        batch_size=8,
+        seed=seed,
+        num_threads=num_threads,
+    )
+
+
+def small_network() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.Conv2D(4, 3, strides=2),
+            keras.layers.BatchNormalization(momentum=0.5),
+            keras.layers.ReLU(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+def train_small(train_photos, validation_photos, *, draws_before: int) -> tuple[keras.Model, Fit]:
+    make_deterministic(3)
+    model = small_network()
+    for _ in range(draws_before):  # what else a process may do with the global numbers
+        random.random()  # noqa: S311
+    fitted = fit(
+        model,
+        batches_of(train_photos, policy="heavy", num_threads=2),
+        batches_of(validation_photos, seed=None),
+        epochs=3,
+        learning_rate=0.01,
+    )
+    return model, fitted
+
+
+@pytest.fixture(scope="module")
+def trained(train_photos, validation_photos) -> tuple[keras.Model, Fit]:
+    return train_small(train_photos, validation_photos, draws_before=0)
+
+
+def test_same_seed_gives_the_same_weights_to_the_bit(trained, train_photos, validation_photos):
+    first, first_fit = trained
+    second, second_fit = train_small(train_photos, validation_photos, draws_before=1)
+
+    assert first_fit == second_fit
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_history_has_four_numbers_an_epoch(trained):
+    history = trained[1].history
+
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert all(len(values) == 3 for values in history.values())
+
+
+def test_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(trained, validation_photos):
+    model, fitted = trained
+    losses = fitted.history["val_loss"]
+
+    probabilities = model.predict(validation_photos.images.astype(np.float32) / 255, verbose=0)
+
+    of_truth = probabilities[np.arange(8), validation_photos.labels]
+    assert losses[fitted.best_epoch] == min(losses)
+    assert -np.log(of_truth).mean() == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_keep_best_ends_with_the_first_of_the_best_epochs():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    keep_best = KeepBest()
+    keep_best.set_model(model)
+
+    for epoch, loss in enumerate([0.9, 0.5, float("nan"), 0.5, 0.7]):
+        model.set_weights([np.array([[float(epoch)]])])
+        keep_best.on_epoch_end(epoch, {"val_loss": loss})
+    keep_best.on_train_end()
+
+    assert keep_best.best_epoch == 1
+    assert model.get_weights()[0].tolist() == [[1.0]]
+
+
+def test_keep_best_leaves_the_weights_where_no_epoch_had_a_loss():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    keep_best = KeepBest()
+    keep_best.set_model(model)
+
+    model.set_weights([np.array([[7.0]])])
+    keep_best.on_epoch_end(0, {"val_loss": float("nan")})
+    keep_best.on_train_end()
+
+    assert model.get_weights()[0].tolist() == [[7.0]]
+
+
+def test_loss_that_is_no_number_ends_the_fit_in_its_epoch():
+    labels = np.zeros(8, np.int32)
+    broken = np.full((8, 1), np.nan, np.float32)
+    batches = Batches(labels, lambda rows, _: broken[rows], batch_size=4, seed=0)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+
+    message = (
+        r"^The loss must stay finite\. Received: nan in epoch 1\."
+        r" Try a `learning_rate` below 0\.25\.$"
+    )
+    with pytest.raises(TrainingError, match=message):
+        fit(model, batches, batches, epochs=5, learning_rate=0.25)
+
+
+def test_learning_rate_climbs_to_its_peak_and_falls_to_0_and_the_last_epoch_is_told(capsys):
+    labels = np.arange(40, dtype=np.int32) % 2
+    batches = Batches(
+        labels, lambda rows, _: rows[:, None].astype(np.float32) / 40, batch_size=4, seed=0
+    )
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+
+    fit(model, batches, batches, epochs=2, learning_rate=0.5)
+
+    schedule = model.optimizer._learning_rate
+    rates = [float(schedule(step)) for step in range(21)]  # 10 batches, 2 epochs
+    assert rates[0] == 0
+    assert max(rates) == pytest.approx(0.5)
+    assert rates[20] == pytest.approx(0, abs=1e-7)
+    assert rates.index(max(rates)) <= 2
+    assert re.fullmatch(
+        r"\[progress\] epoch 2/2  training: accuracy \d\.\d{3}, loss \d+\.\d{3}"
+        r"  validation: accuracy \d\.\d{3}, loss \d+\.\d{3}  \d+ images/s, 0 s left",
+        capsys.readouterr().out.splitlines()[-1],
+    )

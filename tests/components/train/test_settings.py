@@ -1,0 +1,104 @@
+import math
+
+import pytest
+
+from components.common.errors import InputError
+from components.train.settings import TrainSettings
+
+
+def test_usual_values_of_residual_stand_in_for_0_and_auto():
+    resolved = TrainSettings(architecture="residual").resolved()
+
+    assert resolved.weights == "none"
+    assert resolved.image_size >= 32
+    assert resolved.epochs >= 1
+    assert 0 < resolved.learning_rate < 1
+
+
+def test_usual_values_of_mobilenet_v2_are_its_own():
+    resolved = TrainSettings(architecture="mobilenet_v2").resolved()
+
+    assert resolved.weights == "imagenet"
+    assert resolved.image_size == 192
+
+
+def test_what_was_said_stays():
+    settings = TrainSettings(
+        architecture="mobilenet_v2",
+        weights="none",
+        image_size=96,
+        epochs=3,
+        batch_size=7,
+        learning_rate=0.5,
+        mirror_averaging=False,
+        seed=11,
+    )
+
+    assert settings.resolved() == settings
+
+
+def test_resolving_twice_changes_nothing_more():
+    resolved = TrainSettings().resolved()
+
+    assert resolved.resolved() == resolved
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("epochs", -1, "`epochs` must be from 0 to 10000. Received: -1"),
+        ("epochs", 10_001, "`epochs` must be from 0 to 10000. Received: 10001"),
+        ("batch_size", 0, "`batch_size` must be from 1 to 4096. Received: 0"),
+        ("batch_size", 4097, "`batch_size` must be from 1 to 4096. Received: 4097"),
+        ("learning_rate", -0.1, "`learning_rate` must be from 0 to 10. Received: -0.1"),
+        ("learning_rate", 10.5, "`learning_rate` must be from 0 to 10. Received: 10.5"),
+        ("learning_rate", math.nan, "`learning_rate` must be from 0 to 10. Received: nan"),
+        ("learning_rate", math.inf, "`learning_rate` must be from 0 to 10. Received: inf"),
+        ("seed", -1, "`seed` must be from 0 to 4294967295. Received: -1"),
+        ("seed", 2**32, "`seed` must be from 0 to 4294967295. Received: 4294967296"),
+    ],
+)
+def test_value_out_of_range_is_refused(setting, value, message):
+    with pytest.raises(InputError) as error:
+        TrainSettings(**{setting: value})
+
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"epochs": 10_000},
+        {"batch_size": 1},
+        {"batch_size": 4096},
+        {"learning_rate": 10},
+        {"seed": 2**32 - 1},
+        {"image_size": 32},
+        {"image_size": 1024},
+    ],
+)
+def test_value_at_the_end_of_its_range_is_taken(values):
+    assert vars(TrainSettings(**values)).items() >= values.items()
+
+
+@pytest.mark.parametrize("image_size", [-32, 1, 31, 1025])
+def test_image_size_out_of_range_is_refused_with_the_usual_one(image_size):
+    message = (
+        r"`image_size` must be from 32 to 1024 for architecture 'mobilenet_v2'"
+        rf" \(0 takes the usual 192\). Received: {image_size}$"
+    )
+
+    with pytest.raises(InputError, match=message):
+        TrainSettings(architecture="mobilenet_v2", image_size=image_size)
+
+
+def test_unknown_architecture_is_refused_with_the_nearest_one():
+    message = (
+        "`architecture` must be one of mobilenet_v2, residual."
+        " Received: 'mobilnet'. Did you mean 'mobilenet_v2'?"
+    )
+
+    with pytest.raises(InputError) as error:
+        TrainSettings(architecture="mobilnet")
+
+    assert str(error.value) == message

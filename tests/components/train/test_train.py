@@ -1,0 +1,191 @@
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from components.augment.policies import find_policy
+from components.common.errors import DataError, InputError
+from components.common.model import ModelFolder
+from components.train.settings import TrainSettings
+from components.train.train import assemble, train_model
+from components.train.weights import load_weights
+
+SETTINGS = TrainSettings(
+    architecture="residual", image_size=32, epochs=3, batch_size=8, learning_rate=0.01, seed=3
+)
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("policy")
+    find_policy("light").save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, train_folder, validation_folder, policy):
+    """The folder of a small model, and how its training went."""
+    folder = tmp_path_factory.mktemp("model") / "new" / "model"
+    fitted = train_model(
+        train_folder, validation_folder, policy, folder, SETTINGS, code_version="v-test"
+    )
+    return folder, fitted
+
+
+@pytest.fixture(scope="module")
+def network(trained) -> keras.Model:
+    return keras.saving.load_model(trained[0] / "model.keras", compile=False)
+
+
+@pytest.fixture(scope="module")
+def photos() -> np.ndarray:
+    """Neither dusk nor noon, so that the model is not sure of any."""
+    return np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)).astype(np.float32)
+
+
+def predict(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(inputs))
+
+
+def test_model_folder_holds_two_models_and_what_explains_them(trained):
+    assert {path.name for path in trained[0].iterdir()} == {
+        "model.keras",
+        "saved_model",
+        "settings.json",
+        "history.json",
+        "history.png",
+    }
+    assert (trained[0] / "saved_model" / "saved_model.pb").is_file()
+    assert (trained[0] / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_settings_tell_how_it_was_trained(trained, network):
+    folder, fitted = trained
+
+    settings = ModelFolder(folder).settings()
+
+    training_seconds = settings.pop("training_seconds")
+    assert 0 < training_seconds < 120
+    assert settings == {
+        "architecture": "residual",
+        "weights": "none",  # what auto stands for
+        "image_size": 32,
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "split": "by hand",
+        "mirror_averaging": True,
+        "seed": 3,
+        "augmentation": "light",
+        "best_epoch": fitted.best_epoch + 1,  # counted from 1, for people
+        "num_parameters": network.count_params(),
+        "dataset": "drawn://daytime",
+        "dataset_digest": "whole-digest",
+        "num_training_photos": 24,
+        "classes": ["dusk", "noon"],
+        "code_version": "v-test",
+        "keras_version": keras.version(),
+        "backend": "tensorflow",
+    }
+
+
+def test_history_is_that_of_the_fit(trained):
+    folder, fitted = trained
+
+    assert ModelFolder(folder).history() == fitted.history
+    assert len(fitted.history["val_loss"]) == 3
+    assert fitted.history["val_loss"][fitted.best_epoch] == min(fitted.history["val_loss"])
+
+
+def test_probabilities_sum_to_1(network, photos):
+    probabilities = predict(network, photos)
+
+    assert probabilities.shape == (8, 2)
+    assert probabilities.min() >= 0
+    assert probabilities.sum(axis=1).tolist() == pytest.approx([1] * 8, abs=1e-6)
+
+
+def test_saved_model_gives_the_same_probabilities(trained, network, photos):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(trained[0] / "saved_model"))
+
+    np.testing.assert_allclose(loaded.serve(photos).numpy(), predict(network, photos), atol=1e-6)
+
+
+def test_mirrored_photo_gets_the_same_probabilities(network, photos):
+    mirrored = predict(network, photos[:, :, ::-1])
+
+    np.testing.assert_allclose(mirrored, predict(network, photos), atol=1e-6)
+
+
+def test_prediction_is_the_mean_over_both_views(network, photos):
+    backbone, head = network.get_layer("residual"), network.get_layer("head")
+    single = predict(head, backbone(photos))
+    mirrored = predict(head, backbone(photos[:, :, ::-1]))
+
+    np.testing.assert_allclose(predict(network, photos), (single + mirrored) / 2, atol=1e-6)
+    assert np.abs(single - mirrored).max() > 1e-6  # or there was nothing to average
+
+
+def test_without_mirror_averaging_the_photo_alone_counts():
+    image = keras.Input((2, 2, 3))
+    left = keras.Model(image, image[:, :, 0, 0])  # red of the left column
+    head = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
+    photo = np.zeros((1, 2, 2, 3), np.float32)
+    photo[0, 0, 0, 0] = np.log(3)  # so the softmax gives 3/4 and 1/4; the mirror image 1/2 twice
+
+    plain = predict(assemble(left, head, mirror_averaging=False), photo)
+    averaged = predict(assemble(left, head, mirror_averaging=True), photo)
+
+    assert plain[0].tolist() == pytest.approx([3 / 4, 1 / 4])
+    assert averaged[0].tolist() == pytest.approx([5 / 8, 3 / 8])
+
+
+def test_weights_that_do_not_fit_are_refused_and_nothing_is_written(
+    tmp_path, train_folder, validation_folder, policy, trained
+):
+    settings = TrainSettings(
+        architecture="mobilenet_v2", weights=str(trained[0] / "model.keras"), image_size=32
+    )
+
+    with pytest.raises(InputError, match="`weights` must fit architecture 'mobilenet_v2'"):
+        train_model(train_folder, validation_folder, policy, tmp_path / "model", settings)
+
+    assert not (tmp_path / "model").exists()
+
+
+def test_folder_that_is_no_dataset_is_refused(tmp_path, validation_folder, policy):
+    with pytest.raises(DataError, match=r"holds no manifest\.json: it is no dataset"):
+        train_model(tmp_path, validation_folder, policy, tmp_path / "model", SETTINGS)
+
+
+def test_trained_model_can_be_the_start_of_another(trained, network):
+    residual = SETTINGS.find_architecture()
+    fresh = residual.build_backbone(32)
+
+    load_weights(residual, fresh, str(trained[0] / "model.keras"))
+
+    earlier = network.get_layer("residual").get_weights()
+    for one, other in zip(earlier, fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_real_mobilenet_weights_stay_below_a_head_that_tells_dusk_from_noon(
+    tmp_path, train_folder, validation_folder, policy, mobilenet_weights
+):
+    settings = TrainSettings(
+        architecture="mobilenet_v2",
+        weights=mobilenet_weights,
+        image_size=32,
+        learning_rate=0.02,
+        mirror_averaging=False,
+    )
+
+    fitted = train_model(train_folder, validation_folder, policy, tmp_path, settings)
+
+    assert fitted.history["val_accuracy"][fitted.best_epoch] >= 7 / 8
+    model = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    with h5py.File(mobilenet_weights) as file:
+        published = file["layers/conv2d/vars/0"][:]
+    np.testing.assert_array_equal(model.get_layer("mobilenet_v2").get_weights()[0], published)

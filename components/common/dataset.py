@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from components.common.errors import DataError
 from components.common.manifest import Manifest, Rejected, Shard, dataset_digest
 from components.common.records import PhotoRecord, read_shard, to_example
+from components.common.tfrecord import write_record
 
 SHARD_SIZE_BYTES = 128 * 2**20  # few large files: launchers copy artifacts one file at a time
 
@@ -34,7 +35,7 @@ class DatasetWriter:
         self._photos: list[tuple[str, str]] = []
         self._size_bytes = 0
         self._shards: list[Shard] = []
-        self._shard: Any = None  # tf.io.TFRecordWriter, of the shard that is open
+        self._shard: BinaryIO | None = None  # the one that is open
         self._shard_photos = 0
         self._shard_bytes = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,8 +48,8 @@ class DatasetWriter:
     def add(self, record: PhotoRecord) -> None:
         """Append one photo."""
         if self._shard is None:
-            self._open_shard()
-        self._shard.write(to_example(record))
+            self._shard = self._open_shard()
+        write_record(self._shard, to_example(record))
         self._shard_photos += 1
         self._shard_bytes += len(record.encoded)
         self._size_bytes += len(record.encoded)
@@ -92,12 +93,10 @@ class DatasetWriter:
         manifest.save(self._folder)
         return manifest
 
-    def _open_shard(self) -> None:
-        import tensorflow as tf
-
+    def _open_shard(self) -> BinaryIO:
         path = self._folder / f"photos-{len(self._shards):05d}.tfrecord"
-        self._shard = tf.io.TFRecordWriter(str(path))
         self._shard_photos = self._shard_bytes = 0
+        return path.open("wb")
 
     def _close_shard(self) -> None:
         if self._shard is None:
@@ -123,15 +122,4 @@ def read_photos(folder: Path) -> Iterator[PhotoRecord]:
                 f"'{path}' must have {shard.size_bytes} bytes. Received: {size_bytes}."
                 " The dataset was damaged: run its step again without the cache."
             )
-        yield from _read_checked(path)
-
-
-def _read_checked(path: Path) -> Iterator[PhotoRecord]:
-    import tensorflow as tf
-
-    try:
         yield from read_shard(path)
-    except (tf.errors.DataLossError, ValueError) as error:  # a checksum, or a key, that is wrong
-        raise DataError(
-            f"'{path}' holds a damaged record: run its step again without the cache. ({error})"
-        ) from error

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.common.errors import DataError
+from components.common.tfrecord import example_class, read_records
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoRecord:
@@ -29,30 +32,29 @@ class PhotoRecord:
 
 def to_example(record: PhotoRecord) -> bytes:
     """Serialize as a `tf.train.Example`."""
-    import tensorflow as tf
-
-    def of_bytes(value: bytes) -> Any:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    def of_int(value: int) -> Any:
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-
-    features = {
-        "image/encoded": of_bytes(record.encoded),
-        "image/format": of_bytes(record.format.encode()),
-        "image/height": of_int(record.height),
-        "image/width": of_int(record.width),
-        "image/class/label": of_int(record.label),
-        "image/class/text": of_bytes(record.class_name.encode()),
-        "image/filename": of_bytes(record.filename.encode()),
-        "image/sha256": of_bytes(record.sha256.encode()),
+    example = example_class()()
+    feature = example.features.feature
+    of_bytes = {
+        "image/encoded": record.encoded,
+        "image/format": record.format.encode(),
+        "image/class/text": record.class_name.encode(),
+        "image/filename": record.filename.encode(),
+        "image/sha256": record.sha256.encode(),
     }
-    for key, value in zip(_BOX_KEYS, record.box or (), strict=False):
-        features[key] = tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
     if record.mask is not None:
-        features["image/segmentation/class/encoded"] = of_bytes(record.mask)
-        features["image/segmentation/class/format"] = of_bytes(b"png")
-    example = tf.train.Example(features=tf.train.Features(feature=features))
+        of_bytes["image/segmentation/class/encoded"] = record.mask
+        of_bytes["image/segmentation/class/format"] = b"png"
+    of_int = {
+        "image/height": record.height,
+        "image/width": record.width,
+        "image/class/label": record.label,
+    }
+    for key, content in of_bytes.items():
+        feature[key].bytes_list.value.append(content)
+    for key, number in of_int.items():
+        feature[key].int64_list.value.append(number)
+    for key, side in zip(_BOX_KEYS, record.box or (), strict=False):
+        feature[key].float_list.value.append(side)
     # Map entries have no order of their own, and the shard's checksum must not depend on luck.
     return bytes(example.SerializeToString(deterministic=True))
 
@@ -61,11 +63,9 @@ def from_example(serialized: bytes) -> PhotoRecord:
     """Parse what `to_example` made.
 
     Raises:
-        ValueError: If a key is missing.
+        DataError: If a key is missing.
     """
-    import tensorflow as tf
-
-    features = tf.train.Example.FromString(serialized).features.feature
+    features = example_class().FromString(serialized).features.feature
 
     def text(key: str) -> str:
         return str(_first(features[key].bytes_list.value, key).decode())
@@ -87,10 +87,8 @@ def from_example(serialized: bytes) -> PhotoRecord:
 
 
 def read_shard(path: Path) -> Iterator[PhotoRecord]:
-    """Stream the photos of one shard; TensorFlow checks each record's CRC."""
-    import tensorflow as tf
-
-    for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+    """Stream the photos of one shard, each record checked by its CRC."""
+    for serialized in read_records(path):
         yield from_example(serialized)
 
 
@@ -99,5 +97,5 @@ _BOX_KEYS = tuple(f"image/object/bbox/{side}" for side in ("xmin", "ymin", "xmax
 
 def _first(values: Any, key: str) -> Any:
     if not values:
-        raise ValueError(f"A photo record must hold '{key}'. Received a record without it.")
+        raise DataError(f"A photo record must hold '{key}'. Received a record without it.")
     return values[0]

@@ -101,11 +101,14 @@ def assemble(backbone: keras.Model, head: keras.Model, *, mirror_averaging: bool
         A model from RGB photos `(n, size, size, 3)` in [0, 255] to probabilities `(n, classes)`.
     """
     photos = keras.Input(backbone.input_shape[1:], name="photos")
-    probabilities = head(backbone(photos))
-    if mirror_averaging:
-        mirrored = head(backbone(keras.ops.flip(photos, axis=2)))
-        probabilities = keras.layers.Average(name="mirror_average")([probabilities, mirrored])
-    return keras.Model(photos, probabilities, name="classifier")
+    if not mirror_averaging:
+        return keras.Model(photos, head(backbone(photos)), name="classifier")
+    # One pass over both views: a second call of the backbone would double the graph, and the time
+    # to save and load it.
+    views = keras.ops.concatenate([photos, keras.ops.flip(photos, axis=2)])
+    probabilities = head(backbone(views))
+    by_view = keras.ops.reshape(probabilities, (2, -1, head.output_shape[-1]))
+    return keras.Model(photos, keras.ops.mean(by_view, axis=0), name="classifier")
 
 
 def _train(

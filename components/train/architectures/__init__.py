@@ -58,8 +58,8 @@ ARCHITECTURES = {
             image_size=192,
             min_image_size=32,
             weights="imagenet",
-            epochs=60,
-            learning_rate=3e-3,
+            epochs=20,
+            learning_rate=1e-2,
         ),
     )
 }

@@ -39,7 +39,7 @@ compile: $(READY)  ## Compile the pipelines into pipelines/specs
 	@$(BIN)/pawpetal compile
 
 bench: $(READY)  ## Measure what the README quotes (20 minutes)
-	@$(BIN)/python -m benchmarks.results
+	@$(BIN)/python -m benchmarks.results --vary-split
 
 lock: $(READY)  ## Resolve the newest versions that pyproject.toml allows into the lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \

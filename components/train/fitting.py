@@ -90,7 +90,7 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Show where in the epoch it is."""
         if self._done_before == 0.0:  # the first step is mostly compiling: the clock starts here
-            self._start = time.monotonic()
+            self._start = self._last = time.monotonic()
             self._done_before = (batch + 1) / self.params["steps"]
         if time.monotonic() - self._last > 0.5:
             self._show((batch + 1) / self.params["steps"], logs or {})

@@ -8,9 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Installed from this lock: versions and hashes, so that everybody has the same.
 LOCK := requirements.lock
+EXTRAS := steps cpu registry mlflow docker vertex dev
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url
+COMPILE_IMAGE := $(COMPILE) --python-platform x86_64-manylinux_2_31 --constraint $(LOCK)
 READY := $(VENV)/.ready-$(shell cat $(LOCK) pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo test check compile bench lock clean
+IMAGES ?= light cpu
+
+.PHONY: help setup demo test check compile images kind-up kind-demo kind-down bench lock clean
 
 help:  ## List what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -26,8 +32,9 @@ demo: $(READY)  ## Train, judge and register a classifier on the built-in sample
 	@echo "  $(BIN)/pawpetal run --dataset folder:YOUR_PHOTOS --architecture mobilenet_v2"
 
 test: $(READY)  ## Run all tests
-	@echo "Running the tests; the pipeline itself is in them, so it takes some minutes ..."
-	@$(BIN)/python -m pytest
+	@if docker/engine; then $(BIN)/python docker/build.py $(IMAGES); else export PAWPETAL_ENGINE=no; fi; \
+	echo "Running the tests; the pipeline itself is in them, so it takes some minutes ..."; \
+	$(BIN)/python -m pytest
 	@echo "All tests passed. Next: make demo"
 
 check: $(READY)  ## Lint and check types
@@ -38,12 +45,27 @@ check: $(READY)  ## Lint and check types
 compile: $(READY)  ## Compile the pipelines into pipelines/specs
 	@$(BIN)/pawpetal compile
 
+images: $(READY)  ## Build the container images of the steps (IMAGES="light cpu gpu tpu")
+	@$(BIN)/python docker/build.py $(IMAGES) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
+
+kind-up: $(READY)  ## Make a local cluster with Kubeflow Pipelines and MLflow
+	@infra/kind/up $(SKIP:%=--skip %)
+
+kind-demo: $(READY)  ## Run the whole pipeline in that cluster, on the built-in sample
+	@infra/kind/demo
+
+kind-down:  ## Delete that cluster, with its runs and models
+	@infra/kind/down
+
 bench: $(READY)  ## Measure what the README quotes (20 minutes)
 	@$(BIN)/python -m benchmarks.results --vary-split
 
 lock: $(READY)  ## Resolve the newest versions that pyproject.toml allows into the lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --all-extras pyproject.toml -o $(LOCK)
+	$(COMPILE) --universal --upgrade $(EXTRAS:%=--extra %) pyproject.toml -o $(LOCK)
+	$(COMPILE_IMAGE) --extra registry pyproject.toml -o docker/locks/light.lock
+	for image in cpu gpu tpu; do $(COMPILE_IMAGE) --config-file docker/locks/uv.toml \
+	  --extra steps --extra registry --extra $$image pyproject.toml -o docker/locks/$$image.lock; done
+	echo 'setuptools>=77' | $(COMPILE_IMAGE) - -o docker/locks/build.lock
 
 clean:  ## Remove .venv and what checks and builds leave (runs and models stay)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -18,7 +18,7 @@ LIBRARIES = (
     "jinja2",
     "keras",
     "matplotlib",
-    "mlflow",
+    "mlflow-skinny",
     "numpy",
     "opencv-python-headless",
     "pillow",

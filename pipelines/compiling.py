@@ -1,32 +1,65 @@
-"""Compile each graph into one spec a target; the specs are committed."""
+"""Compile each graph into one spec a target; those with the usual settings are committed."""
 
 from __future__ import annotations
 
 import difflib
 import tempfile
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from kfp import compiler
-from kfp.dsl.graph_component import GraphComponent
+from kfp.dsl.pipeline_task import PipelineTask
 
 from pipelines import train_and_push
-from pipelines.specs import FOLDER, spec_path
-from pipelines.targets import kubeflow
+from pipelines.accelerators import NONE, Accelerator
+from pipelines.images import reference
+from pipelines.specs import FOLDER, KUBEFLOW, PLAIN, spec_path
+from pipelines.targets import kubernetes
 
+GRAPHS = {"train_and_push": train_and_push}
 # Two specs, since the Vertex client cannot read the second document that Kubernetes settings add.
-BUILDS: dict[tuple[str, str], Callable[[], GraphComponent]] = {
-    ("train_and_push", "kubeflow"): lambda: train_and_push.build(kubeflow.adapt),
-    ("train_and_push", "vertex"): train_and_push.build,
-}
+COMMITTED = tuple((pipeline, target) for pipeline in GRAPHS for target in (KUBEFLOW, PLAIN))
 
 
-def compile_specs() -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class SpecSettings:
+    """What is fixed when a spec is compiled."""
+
+    image_registry: str = ""  # where images are pulled from; empty: the machine has them
+    accelerator: Accelerator = NONE
+    cpus: str = ""  # of each step, at most; empty takes the usual. Kubernetes only
+    memory: str = ""
+
+
+USUAL = SpecSettings()
+
+
+def compile_spec(pipeline: str, target: str, path: Path, settings: SpecSettings = USUAL) -> None:
+    """Write the spec of one pipeline for one target.
+
+    Args:
+        pipeline: Name of the pipeline, e.g. "train_and_push".
+        target: "kubeflow" or "vertex".
+        path: Where to write it.
+        settings: What is fixed in it.
+    """
+
+    def adapt(task: PipelineTask) -> None:
+        image = settings.accelerator.image if task.name == "train" else task.container_spec.image
+        task.set_container_image(reference(image, settings.image_registry))
+        if target == KUBEFLOW:
+            kubernetes.adapt(task, settings.accelerator, cpus=settings.cpus, memory=settings.memory)
+
+    compiler.Compiler().compile(GRAPHS[pipeline].build(adapt), str(path))
+
+
+def compile_specs(folder: Path = FOLDER, settings: SpecSettings = USUAL) -> list[Path]:
     """Write every spec, and say where."""
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for pipeline, target in BUILDS:
-        path = spec_path(pipeline, target)
-        compiler.Compiler().compile(BUILDS[pipeline, target](), str(path))
+    for pipeline, target in COMMITTED:
+        path = folder / spec_path(pipeline, target).name
+        compile_spec(pipeline, target, path, settings)
         paths.append(path)
     return paths
 
@@ -39,10 +72,8 @@ def stale_specs() -> dict[Path, str]:
     """
     stale = {}
     with tempfile.TemporaryDirectory(prefix="pawpetal-") as scratch:
-        for pipeline, target in BUILDS:
-            committed = spec_path(pipeline, target)
-            fresh = Path(scratch, committed.name)
-            compiler.Compiler().compile(BUILDS[pipeline, target](), str(fresh))
+        for fresh in compile_specs(Path(scratch)):
+            committed = FOLDER / fresh.name
             before = committed.read_text() if committed.exists() else ""
             if before != fresh.read_text():
                 stale[committed] = _diff(before, fresh.read_text(), committed)

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.augment.policies import find_policy
 from components.common import storage
@@ -20,17 +20,21 @@ from components.common.registry import check_registry, open_registry
 from components.split.split import SPLITS, check_fractions
 from components.train.settings import AUTO, TrainSettings
 from components.train.weights import IMAGENET, NONE, check_weights
-from pipelines.code_version import code_version
 from pipelines.runs import is_writable
+from pipelines.targets import Target
+
+if TYPE_CHECKING:
+    from components.ingest.sources import Source
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")  # what every registry takes
 
 
-def prepare(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def prepare(arguments: Mapping[str, Any], target: Target) -> dict[str, Any]:
     """Check the arguments of `train_and_push`, and fill in what pawpetal itself knows.
 
     Args:
         arguments: Value of each input that people set.
+        target: Where they are to run.
 
     Returns:
         The same with absolute paths, fingerprints and the code version.
@@ -49,20 +53,34 @@ def prepare(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if not is_writable(home()):
         raise InputError(f"'{home()}' cannot be written to. Choose another place with --home.")
 
-    # These read files, or import what is heavy: last.
-    from components.ingest.sources import open_source
+    target.check(prepared)
 
-    source = open_source(prepared["dataset"], prepared["data_dir"])
+    # These read files, or import what is heavy: last.
+    source = _open_source(prepared["dataset"], prepared["data_dir"])
     _check_model_name(prepared["model_name"], source.name)
-    if prepared["registry"]:  # the one of this machine is made when new
+    # The one of this machine is made when new; what a cluster reaches, this machine may not.
+    if prepared["registry"] and target.runs_here:
         open_registry(prepared["registry"]).model_names()
-    check_weights(settings.find_architecture(), settings.weights, settings.image_size)
+    if target.runs_here:
+        check_weights(settings.find_architecture(), settings.weights, settings.image_size)
     return {
         **prepared,
-        "code_version": code_version(),
+        "code_version": target.code_version(),
         "dataset_fingerprint": source.fingerprint(),
         "weights_fingerprint": _weights_fingerprint(settings.weights),
     }
+
+
+def _open_source(dataset: str, data_dir: str) -> Source:
+    from components.ingest.sources import open_source
+
+    try:
+        return open_source(dataset, data_dir)
+    except ModuleNotFoundError as error:  # a machine that only submits
+        raise InputError(
+            f"`dataset` '{dataset}' needs '{error.name}' on this machine: pip install"
+            " 'pawpetal[steps,cpu]'"
+        ) from error
 
 
 def _with_absolute_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:

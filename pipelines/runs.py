@@ -27,6 +27,7 @@ RUNNING, SUCCEEDED, FAILED, KILLED, CANCELLED = (
     "killed",
     "cancelled",
 )
+SUBMITTED = "submitted"  # it goes on in a cluster, and nobody here follows it
 
 
 @dataclass(kw_only=True)
@@ -57,6 +58,8 @@ class Run:
     model: dict[str, Any] | None = None  # name, version, is_champion, verdict
     report: str | None = None  # paths
     preview: str | None = None
+    url: str | None = None  # of the run's page in a UI
+    remote_id: str | None = None  # of the run where it runs, if that is elsewhere
     error: dict[str, str] | None = None  # step, message, log
 
     def to_json(self) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 import uuid
@@ -20,6 +22,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pipelines.images import reference
+
+ROOT = Path(__file__).parents[1]
 REAL_DATA = "PAWPETAL_REAL_DATA"
 EMULATOR_START_S = 20.0
 
@@ -103,6 +108,23 @@ def gcs(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def bucket(gcs: Any) -> Any:
     """A new bucket of the emulated Cloud Storage."""
     return gcs.create_bucket(f"bucket-{uuid.uuid4().hex}")
+
+
+@pytest.fixture(scope="session")
+def docker_images() -> dict[str, str]:
+    """References of the images of this code, `light` and `cpu`; built where they are missing."""
+    if os.environ.get("PAWPETAL_ENGINE") == "no":
+        pytest.skip("PAWPETAL_ENGINE=no: no images to run")
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "info"], capture_output=True).returncode
+    ):
+        pytest.skip("no Docker engine answers (docker info)")
+    build = [sys.executable, str(ROOT / "docker" / "build.py"), "light", "cpu"]
+    done = subprocess.run(build, capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(f"the images cannot be built:\n{done.stdout}{done.stderr}")
+    return {name: reference(f"pawpetal-{name}") for name in ("light", "cpu")}
 
 
 def _gcs_binary() -> Path:

@@ -28,6 +28,10 @@ class RegistryError(PawpetalError):
     """The model registry refused, or lacks what was asked of it."""
 
 
+class ClusterError(PawpetalError):
+    """A cluster could not be reached, or refused what was asked of it."""
+
+
 def unknown_name(setting: str, received: str, known: Iterable[str]) -> InputError:
     """An error for a name that is in no table, with the nearest one that is."""
     names = sorted(known)

@@ -1,17 +1,10 @@
 """Names of the container images that the steps run in: the one place that knows them.
 
-A tag is never `latest`: caches and `kind load` both go wrong on a tag that moves.
+Compiling adds the tag, and where it is told so the registry they are pulled from
+(`pipelines.images`).
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    VERSION = version("pawpetal")
-except PackageNotFoundError as error:
-    raise ImportError(
-        "pawpetal must be installed, so that images carry its version: run `make setup`, or"
-        " `pip install -e .`"
-    ) from error
-
-CPU = f"pawpetal-cpu:{VERSION}"  # TensorFlow and Keras: every step that touches photos
-LIGHT = f"pawpetal-light:{VERSION}"  # no TensorFlow: registries, schedules, compiling
+CPU = "pawpetal-cpu"  # TensorFlow and Keras: every step that touches photos
+GPU = "pawpetal-gpu"  # the same with CUDA
+LIGHT = "pawpetal-light"  # no TensorFlow: registries, schedules, compiling
+TPU = "pawpetal-tpu"  # Keras on JAX

@@ -1,18 +1,28 @@
 """What a running step tells the person who waits for it: one readable line at a time.
 
 The lines stand in the step's log wherever it runs; on a laptop the runner shows the newest one.
+From a cluster, whose files a laptop cannot read, results come back in the log too.
 """
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
+from typing import Any
 
 MARK = "[progress] "
+RESULT = "[result] "
 
 
 def report(line: str) -> None:
     """Print one progress line; `flush`, since the reader is at the other end of a pipe."""
     print(f"{MARK}{line}", flush=True)
+
+
+def report_result(values: Mapping[str, Any]) -> None:
+    """Print what the summary of a run shows of this step, as one line of JSON."""
+    print(f"{RESULT}{json.dumps(values)}", flush=True)
 
 
 class Meter:

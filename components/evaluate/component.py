@@ -39,6 +39,7 @@ def evaluate(
     from pathlib import Path
 
     from components.common.artifacts import write_metadata
+    from components.common.scores import SCORES
     from components.evaluate.evaluate import evaluate_model
 
     scores = evaluate_model(
@@ -49,7 +50,7 @@ def evaluate(
         model_name=model_name,
         registry=registry,
     )
-    for name in ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss"):
+    for name in SCORES:
         metrics.log_metric(name, getattr(scores, name))
     for score in scores.per_class:
         for name in ("precision", "recall", "f1"):

@@ -14,8 +14,9 @@ from components.common.errors import DataError, RegistryError
 from components.common.manifest import Manifest
 from components.common.model import MODEL_FILE, ModelFolder
 from components.common.photos import PhotoSet, load_photos
-from components.common.progress import Meter, report
+from components.common.progress import Meter, report, report_result
 from components.common.registry import CHAMPION, Registry, open_registry
+from components.common.scores import SCORES
 from components.common.storage import write_atomically
 from components.evaluate.metrics import (
     ChampionScore,
@@ -75,6 +76,7 @@ def evaluate_model(
         **evaluation.to_json(),
     }
     write_atomically(folder / FILE_NAME, json.dumps(record, indent=2).encode())
+    report_result({name: record[name] for name in (*SCORES, "num_photos")})
     report(f"accuracy {evaluation.accuracy:.3f} on {evaluation.num_photos} test photos")
     return evaluation
 

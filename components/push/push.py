@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from components.common.model import ModelFolder
+from components.common.progress import report_result
 from components.common.registry import CHAMPION, ModelVersion, Registry, open_registry
+from components.common.scores import SCORES
 from components.common.storage import write_atomically
 
 FILE_NAME = "pushed.json"
-METRICS = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def push_model(
         scores["model_name"],
         model,
         digest=trained.digest(),
-        metrics={name: scores[name] for name in METRICS},
+        metrics={name: scores[name] for name in SCORES},
         labels=_labels(trained.settings(), scores, code_version),
     )
     wins, verdict = _contest(opened, version, scores)
@@ -59,6 +60,7 @@ def push_model(
         is_champion=wins or CHAMPION in version.aliases,
         verdict=verdict,
     )
+    report_result(asdict(pushed))
     print(f"{pushed.model_name} version {pushed.version}: {verdict}")
     write_atomically(folder / FILE_NAME, json.dumps(asdict(pushed), indent=2).encode())
     return pushed

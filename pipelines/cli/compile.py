@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
+
+from components.common.errors import InputError
 
 
 @click.command("compile")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a spec is stale.")
-def compile_command(check: bool) -> None:
+@click.option("--output", metavar="FOLDER", help="Write there, not into pipelines/specs.")
+@click.option(
+    "--image-registry",
+    default="",
+    metavar="HOST[/PATH]",
+    help="Where the images are pulled from; empty: the machine or the nodes have them.",
+)
+@click.option(
+    "--accelerator",
+    default="none",
+    show_default=True,
+    help="What trains: none, gpu:TYPE:COUNT or tpu:GENERATION:TOPOLOGY.",
+)
+def compile_command(check: bool, output: str | None, image_registry: str, accelerator: str) -> None:
     """Compile the pipelines into pipelines/specs, one spec a target."""
-    from pipelines.compiling import compile_specs, stale_specs
+    is_usual = not image_registry and accelerator == "none"
+    if not is_usual and not output:
+        raise InputError(
+            "`output` must name a folder where `image_registry` or `accelerator` is set, since the"
+            " committed specs have the usual settings."
+        )
+    if check and output:
+        raise InputError("`check` looks at pipelines/specs: leave `output` out.")
 
+    from pipelines.accelerators import parse_accelerator
+    from pipelines.compiling import SpecSettings, compile_specs, stale_specs
+    from pipelines.specs import FOLDER
+
+    settings = SpecSettings(
+        image_registry=image_registry, accelerator=parse_accelerator(accelerator)
+    )
     if not check:
-        for path in compile_specs():
+        for path in compile_specs(Path(output) if output else FOLDER, settings):
             click.echo(f"compiled {path}")
         return
     stale = stale_specs()

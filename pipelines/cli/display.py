@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.status import Status
 
 from components.common.progress import format_seconds
-from pipelines.runs import Run, Step
-from pipelines.targets.local import Event, StepEnded, StepProgress
+from pipelines.runs import SUBMITTED, SUCCEEDED, Run, Step
+from pipelines.targets import Event, StepEnded, StepProgress
 
 SECONDS_BETWEEN_LINES = 5.0  # where lines stay, as in a CI log
 _MARKS = {"succeeded": "[green]✓[/]", "failed": "[red]✗[/]"}
@@ -71,29 +71,41 @@ def _rows(run: Run) -> Iterable[tuple[str, str]]:
         yield "Failed", f"[red]step {run.error['step']}[/]: {escape(run.error['message'])}"
         yield "Log", escape(run.error["log"])
         yield "Next", "mend it and run the same again: finished steps come from the cache"
-        return
-    if run.status != "succeeded":
+    elif run.status == SUBMITTED:
+        yield "Status", "it goes on in the cluster, and nobody here follows it"
+    elif run.status != SUCCEEDED:
         yield "Status", run.status
-        return
-    scores = run.metrics
-    yield (
-        "Accuracy",
-        f"{scores['accuracy']:.1%} of {scores['num_photos']:.0f} test photos"
-        f" (95 % interval {scores['accuracy_low']:.1%} to {scores['accuracy_high']:.1%})",
-    )
-    gate = run.gate or {}
-    if gate["passed"]:
-        yield "Gate", f"[green]passed[/]: {gate['accuracy']:.4f} >= {gate['min_accuracy']:g}"
     else:
+        yield from _outcome(run)
+    if run.url:
+        yield "Page", escape(run.url)
+
+
+def _outcome(run: Run) -> Iterable[tuple[str, str]]:
+    scores = run.metrics
+    if scores:
+        yield (
+            "Accuracy",
+            f"{scores['accuracy']:.1%} of {scores['num_photos']:.0f} test photos"
+            f" (95 % interval {scores['accuracy_low']:.1%} to {scores['accuracy_high']:.1%})",
+        )
+    else:
+        yield "Accuracy", "not known here: the log of evaluate could not be read; see the page"
+    if run.gate and run.gate["passed"]:
+        yield (
+            "Gate",
+            f"[green]passed[/]: {run.gate['accuracy']:.4f} >= {run.gate['min_accuracy']:g}",
+        )
+    elif run.gate:
         yield (
             "Gate",
             "[yellow]held back[/], nothing was registered:"
-            f" {gate['accuracy']:.4f} < {gate['min_accuracy']:g}",
+            f" {run.gate['accuracy']:.4f} < {run.gate['min_accuracy']:g}",
         )
     if run.model:
         version = f"{run.model['name']} version {run.model['version']}"
         yield "Registered", f"{escape(version)}, {escape(run.model['verdict'])}"
     yield "Time", format_seconds(run.seconds)
     for name in ("preview", "report"):
-        page = getattr(run, name)
-        yield name.capitalize(), Path(page).as_uri()
+        if page := getattr(run, name):
+            yield name.capitalize(), Path(page).as_uri()

@@ -12,6 +12,7 @@ import click
 import yaml
 
 from components.common.errors import InputError, unknown_name
+from pipelines.cli.targets import OPTIONS, make_target, target_options
 from pipelines.specs import Parameter, Value, parameters
 
 PIPELINE = "train_and_push"
@@ -38,14 +39,7 @@ def _option(parameter: Parameter) -> Callable[..., Any]:
 @click.command(short_help="Train, judge and register a classifier.")
 @_pipeline_options
 @click.option("--config", metavar="FILE", help="YAML file of options; the command line wins.")
-@click.option(
-    "--on",
-    type=click.Choice(["local"]),
-    default="local",
-    show_default=True,
-    help="Where the steps run.",
-    expose_value=False,  # there is one so far
-)
+@target_options
 @click.option(
     "--cache/--no-cache",
     default=True,
@@ -55,7 +49,7 @@ def _option(parameter: Parameter) -> Callable[..., Any]:
 @click.option(
     "--json", "as_json", is_flag=True, help="Progress on stderr, the summary as JSON on stdout."
 )
-def run(config: str | None, cache: bool, as_json: bool, **given: Value | None) -> None:
+def run(config: str | None, on: str, cache: bool, as_json: bool, **given: Value | None) -> None:
     """Run the pipeline: ingest, split, augment, train, evaluate and, past the gate, push.
 
     Exit status: 0 the run is done (the summary says whether the model was registered or held back),
@@ -63,21 +57,21 @@ def run(config: str | None, cache: bool, as_json: bool, **given: Value | None) -
     """
     arguments = {parameter.name: parameter.default for parameter in parameters(PIPELINE)}
     arguments |= read_config(Path(config)) if config else {}
+    target = make_target(on, {name: given.pop(name) for name in OPTIONS})
     arguments |= {name: value for name, value in given.items() if value is not None}
 
     from pipelines.cli.display import Display
     from pipelines.preflight import prepare
-    from pipelines.targets.local import LocalRun
 
     display = Display(sys.stderr if as_json else sys.stdout)
     with display.waiting("checking the settings"):
-        prepared = prepare(arguments)
-    local_run = LocalRun(PIPELINE, prepared, use_cache=cache)
-    with contextlib.closing(local_run.follow()) as events:
-        display.show(local_run.run, events)
+        prepared = prepare(arguments, target)
+        execution = target.start(PIPELINE, prepared, use_cache=cache)
+    with contextlib.closing(execution.follow()) as events:
+        display.show(execution.run, events)
     if as_json:
-        click.echo(local_run.run.to_json())
-    sys.exit(0 if local_run.run.error is None else 1)
+        click.echo(execution.run.to_json())
+    sys.exit(0 if execution.run.error is None else 1)
 
 
 def read_config(path: Path) -> dict[str, Value]:

@@ -42,7 +42,9 @@ def show_command(run_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(run.to_json())
         return
-    console().print(f"[bold]{run.run_id}[/]  {run.status}, started {run.started_at}\n")
+    console().print(
+        f"[bold]{run.run_id}[/]  {run.status} on {run.target}, started {run.started_at}\n"
+    )
     print_table(
         ("step", "status", "seconds", "log"),
         (

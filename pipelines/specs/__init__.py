@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent
+KUBEFLOW, PLAIN = "kubeflow", "vertex"  # the plain one also runs on one machine
 FILLED_IN = ("code_version", "dataset_fingerprint", "weights_fingerprint")  # by pawpetal itself
 
 Value = str | int | float | bool
@@ -62,7 +63,7 @@ def parameters(pipeline: str) -> tuple[Parameter, ...]:
     Args:
         pipeline: Name of the pipeline, e.g. "train_and_push".
     """
-    spec = _load(spec_path(pipeline, "vertex"))
+    spec = _load(spec_path(pipeline, PLAIN))
     declared = spec["root"]["inputDefinitions"]["parameters"]
     read = {
         name: Parameter(
@@ -77,9 +78,17 @@ def parameters(pipeline: str) -> tuple[Parameter, ...]:
     return tuple(read.values())
 
 
+@functools.cache
+def step_images(pipeline: str) -> tuple[str, ...]:
+    """The images that the steps of a pipeline run in, sorted."""
+    spec = _load(spec_path(pipeline, PLAIN))
+    executors = spec["deploymentSpec"]["executors"].values()
+    return tuple(sorted({executor["container"]["image"] for executor in executors}))
+
+
 def step_names(pipeline: str) -> tuple[str, ...]:
     """The steps of a pipeline in an order in which they can run."""
-    spec = _load(spec_path(pipeline, "vertex"))
+    spec = _load(spec_path(pipeline, PLAIN))
     return tuple(_ordered_steps(spec, spec["root"]["dag"]["tasks"]))
 
 

@@ -23,8 +23,8 @@ from components.common.storage import write_atomically
 
 def main() -> None:
     """Run the job; exit status 1 where a step fails."""
-    threading.Thread(target=_die_with_the_starter, daemon=True).start()
     job = json.loads(sys.argv[1])
+    threading.Thread(target=_die_with_the_starter, args=(job,), daemon=True).start()
     # Ours: image names need no "python" in them, since every step is a Python component.
     warnings.filterwarnings("ignore", message=".*custom or non-Python base image")
     # kfp tells of cache hits through the root logger, whose usual level hides them.
@@ -32,7 +32,7 @@ def main() -> None:
     from kfp import components, local
 
     local.init(
-        local.SubprocessRunner(use_venv=False),
+        _runner(job["containers"]),
         pipeline_root=job["pipeline_root"],
         enable_caching=True,
         cache_root=job["cache_root"],
@@ -46,13 +46,31 @@ def main() -> None:
     write_atomically(Path(job["outputs"]), json.dumps(outputs).encode())
 
 
+def _runner(containers: dict[str, Any]) -> Any:
+    from kfp import local
+
+    if not containers:
+        return local.SubprocessRunner(use_venv=False)
+    from kfp.local import docker_task_handler
+
+    from pipelines.targets.containers import run_container
+
+    docker_task_handler.run_docker_container = run_container
+    return local.DockerRunner(**containers)
+
+
 def _plain(value: Any) -> Any:
     return value.path if hasattr(value, "path") else value
 
 
-def _die_with_the_starter() -> None:
+def _die_with_the_starter(job: dict[str, Any]) -> None:
     # Unbuffered: a thread that holds a buffer's lock makes the interpreter abort at its end.
     os.read(0, 1)
+    if job["containers"]:
+        from pipelines.targets.containers import CREATING, stop_containers
+
+        CREATING.acquire()  # for good
+        stop_containers(job["run_id"])
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 

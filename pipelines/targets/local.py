@@ -1,4 +1,4 @@
-"""The laptop: each step a process on this machine, by `kfp.local`'s SubprocessRunner."""
+"""Runs on this machine, by `kfp.local`; as plain processes unless a runner says otherwise."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from components.common.home import VARIABLE, home
 from components.common.progress import MARK
+from pipelines.code_version import code_version
 from pipelines.runs import CANCELLED, FAILED, SUCCEEDED, Run, RunFolder, Step, now
-from pipelines.specs import FILLED_IN, spec_path, step_names
+from pipelines.specs import FILLED_IN, PLAIN, spec_path, step_names
+from pipelines.targets import Event, StepEnded, StepProgress, StepStarted
+from pipelines.targets.summary import add_model, add_scores, last_error, skip_waiting_steps
 
 # glibc gives large blocks back to the system as soon as they are free, and networks ask for them
 # again at each step: a third of the time of training went into page faults.
@@ -28,47 +30,76 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
 }
 
-METRICS = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss", "num_photos")
-
 _COLOR = re.compile(r"\x1b\[\d+m")
 # What kfp 2.17 prints; pyproject.toml holds it to that release, and tests run the real one.
 _STARTED = re.compile(r"^\S+ - INFO - Executing task '(?P<step>[\w-]+)'$")
 _ENDED = re.compile(r"^\S+ - \w+ - Task '(?P<step>[\w-]+)' finished with status (?P<status>\w+)$")
 _CACHED = re.compile(r"^Task (?P<step>[\w-]+) cache hit")
 _INDENT = "    "  # of what a step prints itself
-_ERROR = re.compile(r"^(?P<type>[\w.]*(?:Error|Exception|Interrupt|Exit))(?:: (?P<message>.*))?$")
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepStarted:
-    """A step begins."""
+class Runner(Protocol):
+    """How kfp's local runner runs a step."""
 
-    step: Step
+    name: str  # of the target
 
+    def prepare(self, pipeline: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+        """Say what to run.
 
-@dataclass(frozen=True, kw_only=True)
-class StepProgress:
-    """A step tells how it goes."""
+        Args:
+            pipeline: Name of the pipeline.
+            folder: Of the run.
 
-    step: Step
-    line: str
+        Returns:
+            Path of the spec, and the arguments of kfp's DockerRunner (empty: plain processes).
+        """
 
-
-@dataclass(frozen=True, kw_only=True)
-class StepEnded:
-    """A step is done, was in the cache, or failed."""
-
-    step: Step
+    def stop(self, run_id: str) -> None:
+        """End what may be left of a run whose processes have ended."""
 
 
-Event = StepStarted | StepProgress | StepEnded
+class Processes:
+    """Each step a process of this machine."""
+
+    name = "local"
+
+    def prepare(self, pipeline: str, folder: Path) -> tuple[Path, dict[str, Any]]:  # noqa: ARG002  # no image to choose
+        """Take the committed spec: images play no part."""
+        return spec_path(pipeline, PLAIN), {}
+
+    def stop(self, run_id: str) -> None:
+        """Nothing: the step is of the runner's process group, which was ended."""
+
+
+class LocalTarget:
+    """This machine, without containers."""
+
+    runs_here: ClassVar[bool] = True
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Nothing more than what every target asks."""
+
+    def code_version(self) -> str:
+        """Of the code here, which is what runs."""
+        return code_version()
+
+    def start(
+        self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
+    ) -> LocalRun:
+        """Prepare a run."""
+        return LocalRun(pipeline, arguments, use_cache=use_cache)
 
 
 class LocalRun:
     """One run of a pipeline on this machine."""
 
     def __init__(
-        self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
+        self,
+        pipeline: str,
+        arguments: Mapping[str, Any],
+        *,
+        use_cache: bool = True,
+        runner: Runner | None = None,
     ) -> None:
         """Prepare the run's folder and record.
 
@@ -77,16 +108,20 @@ class LocalRun:
             arguments: Value of each of its inputs.
             use_cache: Take a step's outputs from an earlier run with the same inputs and code;
                 without it every step runs, and what it gives replaces what the cache had.
+            runner: How steps run; None: as processes.
         """
+        self._runner = runner or Processes()
         self._folder = RunFolder.create(pipeline)
         self._arguments = dict(arguments)
         self._cache = home() / "cache" if use_cache else self._folder.path / "cache"
         self._logs = self._folder.path / "logs"
         self._logs.mkdir()
+        self._outputs = self._folder.path / "steps"
+        self._outputs.mkdir()  # here, since an engine that finds no folder makes one that is root's
         self.run = Run(
             run_id=self._folder.path.name,
             pipeline=pipeline,
-            target="local",
+            target=self._runner.name,
             started_at=now(),
             parameters={key: value for key, value in arguments.items() if key not in FILLED_IN},
             steps=[Step(name=name) for name in step_names(pipeline)],
@@ -118,6 +153,7 @@ class LocalRun:
             raise
         finally:
             _stop(process)
+            self._runner.stop(self.run.run_id)
             self._keep_cache()
             for step in self.run.steps:
                 if step.status == "running":
@@ -126,10 +162,13 @@ class LocalRun:
             self._folder.save(self.run)
 
     def _start(self) -> subprocess.Popen[str]:
+        spec, containers = self._runner.prepare(self.run.pipeline, self._folder.path)
         job = {
-            "spec": str(spec_path(self.run.pipeline, "vertex")),  # one plain document
+            "run_id": self.run.run_id,
+            "spec": str(spec),
+            "containers": containers,
             "arguments": self._arguments,
-            "pipeline_root": str(self._folder.path / "steps"),
+            "pipeline_root": str(self._outputs),
             "cache_root": str(self._cache),
             "outputs": str(self._folder.path / "outputs.json"),
         }
@@ -201,25 +240,15 @@ class LocalRun:
     def _summarise(self) -> None:
         """Gather what the steps left: scores, the gate's verdict, the version, the pages."""
         outputs = json.loads((self._folder.path / "outputs.json").read_text())
-        scores = json.loads(Path(outputs["evaluation"], "evaluation.json").read_text())
-        self.run.metrics = {name: scores[name] for name in METRICS}
-        minimum = self._arguments["min_accuracy"]
-        self.run.gate = {
-            "min_accuracy": minimum,
-            "accuracy": scores["accuracy"],
-            "passed": scores["accuracy"] >= minimum,
-        }
+        add_scores(self.run, json.loads(Path(outputs["evaluation"], "evaluation.json").read_text()))
         # The pages have no suffix where kfp puts them, and browsers want one.
         for name in ("report", "preview"):
             page = self._folder.path / f"{name}.html"
             shutil.copyfile(outputs[name], page)
             setattr(self.run, name, str(page))
-        for path in self._folder.path.glob("steps/*/push/pushed/pushed.json"):
-            pushed = json.loads(path.read_text())
-            self.run.model = {"name": pushed.pop("model_name"), **pushed}
-        for step in self.run.steps:
-            if step.status == "waiting":
-                step.status = "skipped"
+        for path in self._outputs.glob("*/push/pushed/pushed.json"):
+            add_model(self.run, json.loads(path.read_text()))
+        skip_waiting_steps(self.run)
 
     def _explain(self) -> None:
         """Say which step failed, why, and where to read more."""
@@ -233,14 +262,10 @@ class LocalRun:
 
 
 def _last_error(log: Path) -> str:
-    """The message of the last exception in a log, its module left out."""
     lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-    for line in reversed(lines):
-        if match := _ERROR.match(line.strip()):
-            name = match["type"].rsplit(".", 1)[-1]
-            is_ours = match["type"].startswith("components.")
-            return (match["message"] or name) if is_ours else f"{name}: {match['message'] or ''}"
-    return "its process ended without a word: killed, perhaps for want of memory"
+    return last_error(lines) or (
+        "its process ended without a word: killed, perhaps for want of memory"
+    )
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

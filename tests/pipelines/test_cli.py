@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -165,3 +166,47 @@ def test_no_models_yet_says_how_to_train_one(home):
 
 def test_compile_check_passes_on_the_committed_specs():
     assert invoke("compile", "--check").output.startswith("All committed specs")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--host", "http://x"), "--host goes with --on kubeflow. Received: --on local"),
+        (("--memory", "4Gi"), "--memory goes with --on docker or kubeflow. Received: --on local"),
+        (("--on", "docker", "--no-wait"), "--wait goes with --on kubeflow. Received: --on docker"),
+        (("--on", "kubeflow"), "--on kubeflow needs --host, e.g. --host http://127.0.0.1:8080"),
+        (("--on", "docker", "--accelerator", "gpu"), "`accelerator` must be none, gpu:TYPE:COUNT"),
+    ],
+)
+def test_an_option_of_another_target_is_refused(home, arguments, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        invoke("run", *arguments)
+
+    assert not home.exists()
+
+
+def test_a_run_in_a_cluster_is_shown_with_its_page(home):
+    run = finished_run(target="kubeflow", url="http://host/#/runs/details/1", report=None)
+
+    shown = invoke("runs", "show", run.run_id).output
+
+    assert "succeeded on kubeflow" in shown
+    assert "http://host/#/runs/details/1" in shown
+    assert "Report" not in shown
+
+
+def test_a_submitted_run_that_nobody_follows_is_not_called_killed(home):
+    run = finished_run(
+        target="kubeflow", status="submitted", metrics={}, gate=None, url="http://h/1"
+    )
+
+    shown = invoke("runs", "show", run.run_id).output
+
+    assert "it goes on in the cluster" in shown
+    assert "submitted" in invoke("runs", "list").output
+
+
+def test_scores_that_could_not_be_fetched_are_said_to_be_elsewhere(home):
+    run = finished_run(target="kubeflow", metrics={}, gate=None, model=None, url="http://h/1")
+
+    assert "not known here" in invoke("runs", "show", run.run_id).output

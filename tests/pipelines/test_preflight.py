@@ -3,11 +3,16 @@ import pytest
 from components.common.errors import InputError, RegistryError
 from pipelines.preflight import prepare
 from pipelines.specs import parameters
+from pipelines.targets.local import LocalTarget
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PAWPETAL_HOME", str(tmp_path / "home"))
+
+
+def prepare_here(given):
+    return prepare(given, LocalTarget())
 
 
 def arguments(**changed):
@@ -16,7 +21,7 @@ def arguments(**changed):
 
 
 def test_the_defaults_pass_and_are_completed():
-    prepared = prepare(arguments())
+    prepared = prepare_here(arguments())
 
     assert prepared["dataset"] == "sample:flowers"
     assert prepared["dataset_fingerprint"]
@@ -50,7 +55,7 @@ def test_the_defaults_pass_and_are_completed():
 )
 def test_what_cannot_work_is_refused_before_any_step(changed, message):
     with pytest.raises(InputError) as caught:
-        prepare(arguments(**changed))
+        prepare_here(arguments(**changed))
 
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -64,19 +69,19 @@ def test_weights_of_another_network_are_refused(tmp_path):
     network.save_weights(file)
 
     with pytest.raises(InputError, match="`weights` must fit architecture 'residual'"):
-        prepare(arguments(weights=str(file)))
+        prepare_here(arguments(weights=str(file)))
 
 
 def test_a_bare_folder_is_told_how_to_be_passed(tmp_path):
     with pytest.raises(InputError, match=f"pass folder:{tmp_path}"):
-        prepare(arguments(dataset=str(tmp_path)))
+        prepare_here(arguments(dataset=str(tmp_path)))
 
 
 def test_a_relative_folder_becomes_absolute(photo_folder, monkeypatch):
     folder = photo_folder({"cat": 2, "dog": 2})
     monkeypatch.chdir(folder.parent)
 
-    prepared = prepare(arguments(dataset=f"folder:{folder.name}"))
+    prepared = prepare_here(arguments(dataset=f"folder:{folder.name}"))
 
     assert prepared["dataset"] == f"folder:{folder}"
 
@@ -86,22 +91,22 @@ def test_a_home_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("PAWPETAL_HOME", str(tmp_path / "file" / "home"))
 
     with pytest.raises(InputError, match="cannot be written to"):
-        prepare(arguments())
+        prepare_here(arguments())
 
 
 def test_a_folder_named_like_a_word_for_weights_is_no_weights(tmp_path, monkeypatch):
     (tmp_path / "auto").mkdir()
     monkeypatch.chdir(tmp_path)
 
-    assert prepare(arguments())["weights"] == "auto"
+    assert prepare_here(arguments())["weights"] == "auto"
 
 
 def test_a_dataset_whose_name_no_registry_takes_needs_a_model_name(photo_folder):
     folder = photo_folder({"cat": 2, "dog": 2}, name="photos:2024")
 
     with pytest.raises(InputError, match="the dataset's name"):
-        prepare(arguments(dataset=f"folder:{folder}"))
-    assert prepare(arguments(dataset=f"folder:{folder}", model_name="pets"))
+        prepare_here(arguments(dataset=f"folder:{folder}"))
+    assert prepare_here(arguments(dataset=f"folder:{folder}", model_name="pets"))
 
 
 @pytest.mark.parametrize(
@@ -115,4 +120,4 @@ def test_a_dataset_whose_name_no_registry_takes_needs_a_model_name(photo_folder)
 )
 def test_a_registry_that_does_not_answer_is_refused_before_any_step(registry, error, message):
     with pytest.raises(error, match=message):
-        prepare(arguments(registry=registry))
+        prepare_here(arguments(registry=registry))

@@ -2,10 +2,12 @@ import shutil
 
 import pytest
 import yaml
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import aiplatform
 from kfp import components
 
 from pipelines import specs
-from pipelines.compiling import BUILDS, stale_specs
+from pipelines.compiling import COMMITTED, stale_specs
 from pipelines.specs import FILLED_IN, Parameter, parameters, spec_path, step_names
 
 # Inputs of steps that a pipeline feeds from other steps or names as its own.
@@ -38,12 +40,35 @@ def test_the_vertex_spec_is_one_document_and_the_kubeflow_spec_adds_only_kuberne
     vertex, kubeflow = documents("vertex"), documents("kubeflow")
 
     assert len(vertex) == 1
+    for executor in kubeflow[0]["deploymentSpec"]["executors"].values():
+        del executor["container"]["resources"]
+    del vertex[0]["root"]["dag"]["tasks"]["evaluate"]["cachingOptions"]
+    assert kubeflow[0]["root"]["dag"]["tasks"]["evaluate"].pop("cachingOptions") == {}
     assert kubeflow[0] == vertex[0]
     assert list(kubeflow[1]["platforms"]) == ["kubernetes"]
 
 
+def test_the_vertex_client_takes_the_plain_spec_and_every_parameter():
+    given = {parameter.name: parameter.default for parameter in parameters(PIPELINE)}
+
+    job = aiplatform.PipelineJob(
+        display_name="test",
+        template_path=str(spec_path(PIPELINE, "vertex")),
+        pipeline_root="gs://bucket/root",
+        parameter_values=given,
+        project="project",
+        location="europe-west4",
+        credentials=AnonymousCredentials(),
+    )
+
+    request = job.to_dict()
+    assert set(request["runtimeConfig"]["parameterValues"]) == set(given)
+    tasks = request["pipelineSpec"]["root"]["dag"]["tasks"]
+    assert set(tasks) == {"ingest", "split", "augment", "train", "evaluate", "condition-1"}
+
+
 def test_every_target_has_a_spec_that_kfp_itself_loads():
-    for pipeline, target in BUILDS:
+    for pipeline, target in COMMITTED:
         loaded = components.load_component_from_file(str(spec_path(pipeline, target)))
         assert loaded.name == "train-and-push"
 

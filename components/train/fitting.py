@@ -147,5 +147,5 @@ def _check_finite(losses: Sequence[float], learning_rate: float) -> None:
 
 
 def _is_xla_fast() -> bool:
-    """Whether XLA pays: on CPU, under TensorFlow, it is up to 20 times slower for these networks."""
+    """Whether XLA pays: under TensorFlow on CPU these networks are up to 20 times slower by it."""
     return keras.config.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu"))

@@ -18,6 +18,7 @@ from pipelines.images import ROOT, tag
 KERAS_BACKENDS = {"tpu": "jax"}  # all others: tensorflow
 CERTIFICATES = ROOT / "docker" / "ca" / "bundle.crt"
 PUBLIC, LOCAL = "python:3.11-slim", "pawpetal-base:bookworm"  # base images
+HOW_LONG = "minutes the first time, seconds after a change of code"
 IMAGES = ("light", "cpu", "gpu", "tpu")
 
 
@@ -47,7 +48,7 @@ def main() -> int:
             if _is_there(image):
                 continue
             start = time.monotonic()
-            print(f"Building {image} from {base_image} ...", flush=True)
+            print(f"Building {image} from {base_image}, {HOW_LONG} ...", flush=True)
             if _build(name, image, base_image=base_image, has_ca=bool(arguments.ca_bundle)):
                 print(f"{image} could not be built: see above.", file=sys.stderr)
                 return 1
@@ -69,7 +70,7 @@ def _build(name: str, image: str, *, base_image: str, has_ca: bool) -> int:
         "TAG": image.rpartition(":")[2],
     }
     build_args = [f"--build-arg={key}={value}" for key, value in given.items() if value]
-    return _show_slow_steps(
+    return _run_quietly(
         "docker",
         "build",
         "--network=host",  # the network as this machine sees it, its proxies included
@@ -92,20 +93,14 @@ def _ca_bundle() -> str:
     )
 
 
-def _show_slow_steps(*command: str) -> int:
-    """Run a build; of what it prints show the steps that take time, or all where it fails."""
-    lines = []
-    with subprocess.Popen(
+def _run_quietly(*command: str) -> int:
+    """Run a build; a builder prints some hundred lines, which matter where it fails."""
+    done = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        for line in process.stdout or ():
-            lines.append(line)
-            _, is_step, text = line.partition(" RUN ")
-            if is_step and text not in "".join(lines[:-1]):  # BuildKit says it twice
-                print(f"  {text.strip()[:90]}", flush=True)
-    if process.returncode:
-        print("".join(lines), file=sys.stderr)
-    return process.returncode
+    )
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+    return done.returncode
 
 
 def _revision() -> str:

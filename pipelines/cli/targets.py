@@ -100,6 +100,4 @@ def make_target(on: str, options: dict[str, Any]) -> Target:
         raise InputError("--on kubeflow needs --host, e.g. --host http://127.0.0.1:8080")
     from pipelines.targets.kubeflow import KubeflowTarget
 
-    if "cpus" in given:
-        given["cpus"] = f"{given['cpus']:g}"
     return KubeflowTarget(**given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from components.common.registry import SQLITE
 from pipelines.accelerators import NONE, Accelerator
 from pipelines.images import reference, tag
 from pipelines.runs import RUNNING, find_run
+from pipelines.targets.limits import check_limits
 from pipelines.targets.local import LocalRun
 
 # What steps may need of the caller's environment, where it is set.
@@ -37,8 +37,6 @@ VARIABLES = (
 FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 USER_CREDENTIALS = "~/.config/gcloud/application_default_credentials.json"
 
-_MEMORY = re.compile(r"[1-9]\d*(?:Mi|Gi|[mg])")
-
 
 @dataclass(frozen=True, kw_only=True)
 class DockerTarget:
@@ -53,12 +51,7 @@ class DockerTarget:
 
     def check(self, arguments: Mapping[str, Any]) -> None:  # noqa: ARG002  # all can work here
         """Refuse where Docker, or an image of this code, is missing."""
-        if self.memory and not _MEMORY.fullmatch(self.memory):
-            raise InputError(
-                f"`memory` must be a number with Mi or Gi, e.g. 4Gi. Received: '{self.memory}'"
-            )
-        if self.cpus < 0:
-            raise InputError(f"`cpus` must be above 0. Received: {self.cpus:g}")
+        check_limits(self.cpus, self.memory)
         if self.accelerator.image == images.TPU:
             raise InputError("`accelerator` must be none or a GPU with --on docker.")
         client = _connect()

@@ -35,23 +35,26 @@ from pipelines.runs import (
     RUNNING,
     SUBMITTED,
     SUCCEEDED,
-    Run,
     RunFolder,
     Step,
-    now,
 )
-from pipelines.specs import FILLED_IN, KUBEFLOW, step_names
+from pipelines.specs import KUBEFLOW
 from pipelines.targets import Event, StepEnded, StepProgress, StepStarted
 from pipelines.targets.kubeflow_client import Login, Server, UnreachableError
 from pipelines.targets.kubeflow_tasks import DONE, WAITING, Tasks, running_step
-from pipelines.targets.summary import add_model, add_scores, last_error, skip_waiting_steps
+from pipelines.targets.limits import check_limits
+from pipelines.targets.record import (
+    add_model,
+    add_scores,
+    begin,
+    last_error,
+    skip_waiting_steps,
+)
 
 LONGEST_PAUSE_S = 30.0  # between questions, while the connection is lost
 DEFAULT_NAMESPACE = "kubeflow"  # where pods run, where Kubeflow has one user
 HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104  # refused, not listened on
 
-_CPUS = re.compile(r"(?=.*[1-9])(?:\d+(?:\.\d+)?|\d+m)")
-_MEMORY = re.compile(r"[1-9]\d*(?:Mi|Gi)")
 _RELEASE = re.compile(r"\D*(?P<release>\d+\.\d+)\.")
 
 
@@ -68,8 +71,8 @@ class KubeflowTarget:
     iap_client_id: str = ""
     image_registry: str = ""
     accelerator: Accelerator = NONE
-    cpus: str = ""  # of a step, at most; empty for the usual
-    memory: str = ""
+    cpus: float = 0.0  # of a step, at most; 0 for the usual
+    memory: str = ""  # e.g. "4Gi"; empty for the usual
     wait: bool = True  # follow runs to their end
     poll_s: float = 3.0  # between questions how a run goes
     give_up_s: float = 600.0  # how long a lost connection is tried again
@@ -127,7 +130,7 @@ class KubeflowTarget:
         return SpecSettings(
             image_registry=self.image_registry,
             accelerator=self.accelerator,
-            cpus=self.cpus,
+            cpus=f"{self.cpus:g}" if self.cpus else "",
             memory=self.memory,
         )
 
@@ -140,12 +143,7 @@ class KubeflowTarget:
             )
         if parts.password or parts.query or parts.fragment:
             raise InputError("`host` must hold no password, query or fragment.")
-        if self.cpus and not _CPUS.fullmatch(self.cpus):
-            raise InputError(f"`cpus` must be a number, e.g. 2. Received: '{self.cpus}'")
-        if self.memory and not _MEMORY.fullmatch(self.memory):
-            raise InputError(
-                f"`memory` must be a number with Mi or Gi, e.g. 4Gi. Received: '{self.memory}'"
-            )
+        check_limits(self.cpus, self.memory)
         reference(self.accelerator.image, self.image_registry)  # refuses what is no registry
 
 
@@ -218,15 +216,7 @@ class KubeflowRun:
         self._server: Server | None = None
         self._experiment = ""  # its id, as soon as the run is asked for
         self._told: dict[str, str] = {}  # newest progress line, by step
-        self.run = Run(
-            run_id=self._folder.path.name,
-            pipeline=pipeline,
-            target="kubeflow",
-            started_at=now(),
-            parameters={key: value for key, value in arguments.items() if key not in FILLED_IN},
-            steps=[Step(name=name) for name in step_names(pipeline)],
-        )
-        self._folder.save(self.run)
+        self.run = begin(self._folder, pipeline, KUBEFLOW, arguments)
 
     def follow(self) -> Generator[Event, None, None]:
         """Start it and watch it run to its end; `run` then holds how it went.

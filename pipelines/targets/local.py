@@ -17,10 +17,16 @@ from typing import Any, ClassVar, Protocol
 from components.common.home import VARIABLE, home
 from components.common.progress import MARK
 from pipelines.code_version import code_version
-from pipelines.runs import CANCELLED, FAILED, SUCCEEDED, Run, RunFolder, Step, now
-from pipelines.specs import FILLED_IN, PLAIN, spec_path, step_names
+from pipelines.runs import CANCELLED, FAILED, SUCCEEDED, RunFolder, Step
+from pipelines.specs import PLAIN, spec_path
 from pipelines.targets import Event, StepEnded, StepProgress, StepStarted
-from pipelines.targets.summary import add_model, add_scores, last_error, skip_waiting_steps
+from pipelines.targets.record import (
+    add_model,
+    add_scores,
+    begin,
+    last_error,
+    skip_waiting_steps,
+)
 
 # glibc gives large blocks back to the system as soon as they are free, and networks ask for them
 # again at each step: a third of the time of training went into page faults.
@@ -118,15 +124,7 @@ class LocalRun:
         self._logs.mkdir()
         self._outputs = self._folder.path / "steps"
         self._outputs.mkdir()  # here, since an engine that finds no folder makes one that is root's
-        self.run = Run(
-            run_id=self._folder.path.name,
-            pipeline=pipeline,
-            target=self._runner.name,
-            started_at=now(),
-            parameters={key: value for key, value in arguments.items() if key not in FILLED_IN},
-            steps=[Step(name=name) for name in step_names(pipeline)],
-        )
-        self._folder.save(self.run)
+        self.run = begin(self._folder, pipeline, self._runner.name, arguments)
 
     def follow(self) -> Generator[Event, None, None]:
         """Run it to its end; `run` then holds how it went.

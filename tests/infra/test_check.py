@@ -168,7 +168,7 @@ def test_images_that_docker_lacks_are_named(monkeypatch, tmp_path):
 
     (missing,) = check.check_images(machine())
 
-    assert missing == check.Missing("the image pawpetal-cpu:1 in Docker", "make images")
+    assert missing == check.Missing("the image pawpetal-cpu:1 in Docker", "make compile images")
 
 
 def test_what_is_skipped_is_not_asked(capsys, monkeypatch):

@@ -146,4 +146,4 @@ def test_step_images_leave_out_what_kfp_needs_only_to_submit():
     held = pinned(ROOT / "docker" / "locks" / "cpu.lock")
 
     assert "kfp" in held
-    assert {"kubernetes", "kfp-server-api", "requests-toolbelt"}.isdisjoint(held)
+    assert {"kubernetes", "requests-toolbelt"}.isdisjoint(held)

@@ -1,4 +1,4 @@
-"""What came of a run, put into its record the same way whatever it ran on."""
+"""The record of a run: begun and completed the same way whatever it runs on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,31 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.common.scores import SCORES
-from pipelines.runs import Run
+from pipelines.runs import Run, RunFolder, Step, now
+from pipelines.specs import FILLED_IN, step_names
 
 _ERROR = re.compile(r"^(?P<type>[\w.]*(?:Error|Exception|Interrupt|Exit))(?:: (?P<message>.*))?$")
+
+
+def begin(folder: RunFolder, pipeline: str, target: str, arguments: Mapping[str, Any]) -> Run:
+    """Make the record of a run whose steps all wait, and save it.
+
+    Args:
+        folder: Of the run.
+        pipeline: Name of the pipeline, e.g. "train_and_push".
+        target: Name of the target.
+        arguments: Value of each input of the pipeline.
+    """
+    run = Run(
+        run_id=folder.path.name,
+        pipeline=pipeline,
+        target=target,
+        started_at=now(),
+        parameters={key: value for key, value in arguments.items() if key not in FILLED_IN},
+        steps=[Step(name=name) for name in step_names(pipeline)],
+    )
+    folder.save(run)
+    return run
 
 
 def add_scores(run: Run, scores: Mapping[str, Any]) -> None:

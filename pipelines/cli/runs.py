@@ -27,7 +27,7 @@ def list_command(as_json: bool) -> None:
     if not found:
         click.echo("No runs yet. Start one: pawpetal run")
         return
-    columns = ("run", "status", "dataset", "architecture", "accuracy", "registered")
+    columns = ("run", "on", "status", "dataset", "architecture", "accuracy", "registered")
     print_table(columns, map(_cells, found))
 
 
@@ -63,6 +63,7 @@ def _cells(run: Run) -> tuple[str, ...]:
     held = "held back" if run.gate and not run.gate["passed"] else ""
     return (
         run.run_id,
+        run.target,
         run.status,
         str(run.parameters.get("dataset", "")),
         str(run.parameters.get("architecture", "")),

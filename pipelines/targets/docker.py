@@ -166,8 +166,21 @@ def _read_paths(arguments: Mapping[str, Any]) -> Iterator[str]:
     kind, _, path = arguments["dataset"].partition(":")
     if kind == "folder":
         yield path
+        yield from _linked_folders(Path(path))
     if Path(arguments["weights"]).is_file():
         yield arguments["weights"]
+
+
+def _linked_folders(folder: Path) -> set[str]:
+    """Folders elsewhere that links in a folder lead to: of classes, or of single photos."""
+    links = (
+        Path(parent, name)
+        for parent, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+        if Path(parent, name).is_symlink()
+    )
+    found = {link.resolve() for link in links}
+    return {str(place if place.is_dir() else place.parent) for place in found if place.exists()}
 
 
 def _files() -> Iterator[tuple[str, str]]:

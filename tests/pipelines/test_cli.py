@@ -112,6 +112,7 @@ def test_runs_are_listed_newest_first(home):
 
     assert lines[0].split() == [
         "run",
+        "on",
         "status",
         "dataset",
         "architecture",

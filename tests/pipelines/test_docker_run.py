@@ -142,6 +142,8 @@ def test_a_container_that_nobody_could_remove_goes_before_the_next_run(tmp_path,
 
 def test_a_failing_step_fails_the_run_with_its_reason(photo_folder, tmp_path):
     folder = photo_folder({"cat": 40, "dog": 2})
+    (folder / "dog").rename(tmp_path / "elsewhere")
+    (folder / "dog").symlink_to(tmp_path / "elsewhere")  # which a container must find too
     dataset = f"folder:{folder}"
 
     code, out, err = finish(

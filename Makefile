@@ -45,10 +45,10 @@ check: $(READY)  ## Lint and check types
 compile: $(READY)  ## Compile the pipelines into pipelines/specs
 	@$(BIN)/pawpetal compile
 
-images: $(READY)  ## Build the container images of the steps (IMAGES="light cpu gpu tpu")
+images: $(READY) compile  ## Build the container images of the steps (IMAGES="light cpu gpu tpu")
 	@$(BIN)/python docker/build.py $(IMAGES) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
 
-kind-up: $(READY)  ## Make a local cluster with Kubeflow Pipelines and MLflow
+kind-up:  ## Make a local cluster with Kubeflow Pipelines and MLflow
 	@infra/kind/up $(SKIP:%=--skip %)
 
 kind-demo: $(READY)  ## Run the whole pipeline in that cluster, on the built-in sample

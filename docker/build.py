@@ -6,14 +6,21 @@ They carry the tag that the compiled specs name. An image that is there already 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
+from filelock import FileLock
+
+from components.common import images
 from components.common.progress import format_seconds
-from pipelines.images import ROOT, tag
+from pipelines.images import ROOT, reference, tag
+from pipelines.specs import step_images
 
 KERAS_BACKENDS = {"tpu": "jax"}  # all others: tensorflow
 CERTIFICATES = ROOT / "docker" / "ca" / "bundle.crt"
@@ -35,28 +42,42 @@ def main() -> int:
         help="certificates that pip needs meanwhile; default: what pip is set to use",
     )
     arguments = parser.parse_args()
+    if arguments.ca_bundle and not Path(arguments.ca_bundle).is_file():
+        print(f"There is no file '{arguments.ca_bundle}' of certificates.", file=sys.stderr)
+        return 1
     if shutil.which("docker") is None or _docker("info", quiet=True):
         print("No Docker engine answers. Install one, or start it: docker info", file=sys.stderr)
         return 1
     version = tag()  # once: code that is edited meanwhile must not change its mind
+    wanted = {name: f"pawpetal-{name}:{version}" for name in arguments.images}
+    if set(step_images("train_and_push")) != {reference(images.CPU), reference(images.LIGHT)}:
+        print("The specs, which the images hold, are stale. Run: make compile", file=sys.stderr)
+        return 1
+    if not arguments.base_image:  # with another one, the builder knows what is the same
+        wanted = {name: image for name, image in wanted.items() if not _is_there(image)}
     base_image = arguments.base_image or (LOCAL if _is_there(LOCAL) else PUBLIC)
-    if arguments.ca_bundle:
-        shutil.copyfile(arguments.ca_bundle, CERTIFICATES)
-    try:
-        for name in arguments.images:
-            image = f"pawpetal-{name}:{version}"
-            if _is_there(image):
-                continue
+    with _certificates(arguments.ca_bundle) if wanted else contextlib.nullcontext():
+        for name, image in wanted.items():
             start = time.monotonic()
             print(f"Building {image} from {base_image}, {HOW_LONG} ...", flush=True)
             if _build(name, image, base_image=base_image, has_ca=bool(arguments.ca_bundle)):
                 print(f"{image} could not be built: see above.", file=sys.stderr)
                 return 1
             print(f"  built in {format_seconds(time.monotonic() - start)}", flush=True)
-    finally:
-        if arguments.ca_bundle:
-            CERTIFICATES.unlink(missing_ok=True)
     return _docker("images", "--filter", f"reference=pawpetal-*:{version}")
+
+
+@contextlib.contextmanager
+def _certificates(bundle: str) -> Iterator[None]:
+    """Lay the certificates where the builder finds them, for the time of one build at once."""
+    with FileLock(CERTIFICATES.with_name(".lock")):
+        if bundle:
+            shutil.copyfile(bundle, CERTIFICATES)
+        try:
+            yield
+        finally:
+            if bundle:
+                CERTIFICATES.unlink(missing_ok=True)
 
 
 def _build(name: str, image: str, *, base_image: str, has_ca: bool) -> int:

@@ -27,8 +27,8 @@ class SpecSettings:
 
     image_registry: str = ""  # where images are pulled from; empty: the machine has them
     accelerator: Accelerator = NONE
-    cpus: str = ""  # of each step, at most; empty takes the usual. Kubernetes only
-    memory: str = ""
+    cpus: float = 0.0  # of each step, at most; 0 takes the usual. Kubernetes only
+    memory: str = ""  # e.g. "4Gi"; empty takes the usual. Kubernetes only
 
 
 USUAL = SpecSettings()
@@ -54,10 +54,15 @@ def compile_spec(pipeline: str, target: str, path: Path, settings: SpecSettings 
 
 
 def compile_specs(folder: Path = FOLDER, settings: SpecSettings = USUAL) -> list[Path]:
-    """Write every spec, and say where."""
+    """Write every spec, and say where.
+
+    With an accelerator only those for Kubeflow: the plain one has no place to ask for it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for pipeline, target in COMMITTED:
+        if settings.accelerator.resource and target != KUBEFLOW:
+            continue
         path = folder / spec_path(pipeline, target).name
         compile_spec(pipeline, target, path, settings)
         paths.append(path)

@@ -12,7 +12,14 @@ from pipelines.specs import step_images
 ROOT = Path(__file__).parent.parent
 # All that the images are built from, but for the base image and the compiled specs, which name the
 # images themselves.
-SOURCES = ("LICENSE", "README.md", "pyproject.toml", "docker/Dockerfile", "docker/locks")
+SOURCES = (
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "docker/Dockerfile",
+    "docker/build.py",
+    "docker/locks",
+)
 PACKAGES = ("components", "pipelines")
 CODE = (".py", ".j2")
 

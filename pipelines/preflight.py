@@ -19,7 +19,7 @@ from components.common.home import home
 from components.common.registry import check_registry, open_registry
 from components.split.split import SPLITS, check_fractions
 from components.train.settings import AUTO, TrainSettings
-from components.train.weights import IMAGENET, NONE, check_weights
+from components.train.weights import IMAGENET, NONE, check_weights, check_weights_name
 from pipelines.runs import is_writable
 from pipelines.targets import Target
 
@@ -61,6 +61,7 @@ def prepare(arguments: Mapping[str, Any], target: Target) -> dict[str, Any]:
     # The one of this machine is made when new; what a cluster reaches, this machine may not.
     if prepared["registry"] and target.runs_here:
         open_registry(prepared["registry"]).model_names()
+    check_weights_name(settings.find_architecture(), settings.weights)
     if target.runs_here:
         check_weights(settings.find_architecture(), settings.weights, settings.image_size)
     return {

@@ -106,10 +106,14 @@ class RunFolder:
         write_atomically(self.path / RECORD, run.to_json().encode())
 
     def load(self) -> Run:
-        """Read the record; a run that says it is running, and holds no lock, was killed."""
+        """Read the record; a run that says it is running, and holds no lock, was killed.
+
+        One that a cluster runs was not: only nobody follows it any more.
+        """
         run = Run.from_json((self.path / RECORD).read_text())
         if run.status == RUNNING and not self._is_alive():
-            run.status = KILLED
+            run.status = SUBMITTED if run.remote_id else KILLED
+        if run.status == KILLED:
             for step in run.steps:
                 step.status = KILLED if step.status == RUNNING else step.status
         return run

@@ -97,9 +97,10 @@ def check_registry(uri: str) -> None:
             "`registry` must be empty (the one of this machine) or mlflow:TRACKING_URI."
             f" Received: '{uri}'"
         )
-    if urlsplit(uri.removeprefix(MLFLOW)).password:
+    server = urlsplit(uri.removeprefix(MLFLOW))
+    if server.username or server.password:
         raise InputError(
-            "`registry` must hold no password, since it is recorded with the run. Set"
+            "`registry` must hold no user name or password, since it is recorded with the run. Set"
             " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
         )
     if uri.startswith(SQLITE) and not uri.startswith(f"{SQLITE}/"):

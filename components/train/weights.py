@@ -32,19 +32,37 @@ def check_weights(architecture: Architecture, weights: str, image_size: int) -> 
     Raises:
         InputError: If they are missing, of another kind, or do not fit the architecture.
     """
+    check_weights_name(architecture, weights)
     if weights == NONE:
         return
     if weights == IMAGENET:
-        _check_imagenet(architecture, image_size)
+        _check_imagenet(image_size)
         return
-    if not weights.endswith(SUFFIXES):
+    if not storage.exists(weights):
+        raise InputError(f"`weights` must name a file that exists. Received: '{weights}'")
+    load_weights(architecture, architecture.build_backbone(image_size), weights)
+
+
+def check_weights_name(architecture: Architecture, weights: str) -> None:
+    """Refuse weights that no machine could use, without looking for them.
+
+    Args:
+        architecture: The network they are for.
+        weights: "none", "imagenet", a path or a gs:// URI.
+
+    Raises:
+        InputError: If the architecture has none of that kind, or the file is no such file.
+    """
+    if weights == IMAGENET and architecture.weights != IMAGENET:
+        raise InputError(
+            f"There are no ImageNet weights for architecture '{architecture.name}'."
+            " Pass `weights` none, or a file."
+        )
+    if weights not in (NONE, IMAGENET) and not weights.endswith(SUFFIXES):
         raise InputError(
             "`weights` must be imagenet, none, or a file that ends with .weights.h5 or .keras."
             f" Received: '{weights}'"
         )
-    if not storage.exists(weights):
-        raise InputError(f"`weights` must name a file that exists. Received: '{weights}'")
-    load_weights(architecture, architecture.build_backbone(image_size), weights)
 
 
 def load_weights(architecture: Architecture, backbone: keras.Model, weights: str) -> None:
@@ -95,12 +113,7 @@ def _network(backbone: keras.Model) -> keras.Model:
     return inner[0] if inner else backbone
 
 
-def _check_imagenet(architecture: Architecture, image_size: int) -> None:
-    if architecture.weights != IMAGENET:
-        raise InputError(
-            f"There are no ImageNet weights for architecture '{architecture.name}'."
-            " Pass `weights` none, or a file."
-        )
+def _check_imagenet(image_size: int) -> None:
     if not _cached_imagenet(image_size) and (why := why_unreachable(IMAGENET_HOST)):
         raise InputError(
             f"The ImageNet weights are not on this machine, and {IMAGENET_HOST} cannot be reached"
@@ -123,7 +136,8 @@ def _load_imagenet(architecture: Architecture, backbone: keras.Model) -> None:
     import keras
 
     image_size = backbone.input_shape[1]
-    _check_imagenet(architecture, image_size)
+    check_weights_name(architecture, IMAGENET)
+    _check_imagenet(image_size)
     nearest = _nearest(image_size)
     published = keras.applications.MobileNetV2(
         input_shape=(nearest, nearest, 3), include_top=False, weights="imagenet", pooling="avg"

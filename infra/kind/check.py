@@ -169,7 +169,7 @@ def check_disk(machine: Machine) -> list[Missing]:
     if found >= wanted:
         return []
     what = f"{wanted} GB free where Docker keeps its data; {folder} has {found:.0f}"
-    return [Missing(what, "make room, e.g. with: docker system prune")]
+    return [Missing(what, "make room, e.g. with: docker image prune")]
 
 
 def check_ports(machine: Machine) -> list[Missing]:

@@ -67,12 +67,14 @@ class Display:
 
 
 def _rows(run: Run) -> Iterable[tuple[str, str]]:
-    if run.error:
+    if run.status == SUBMITTED:
+        yield "Status", "it goes on in the cluster, and nobody here follows it"
+        if run.error:
+            yield "Why", escape(run.error["message"])
+    elif run.error:
         yield "Failed", f"[red]step {run.error['step']}[/]: {escape(run.error['message'])}"
         yield "Log", escape(run.error["log"])
         yield "Next", "mend it and run the same again: finished steps come from the cache"
-    elif run.status == SUBMITTED:
-        yield "Status", "it goes on in the cluster, and nobody here follows it"
     elif run.status != SUCCEEDED:
         yield "Status", run.status
     else:

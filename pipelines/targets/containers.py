@@ -40,8 +40,11 @@ def run_container(
     Returns:
         The exit status.
     """
-    with CREATING:
-        container = client.containers.create(image, command, volumes=volumes, **arguments)
+    try:
+        with CREATING:
+            container = client.containers.create(image, command, volumes=volumes, **arguments)
+    except docker.errors.APIError as error:
+        return _tell_refusal(error)
     try:
         container.start()
         for line in container.logs(stream=True, follow=True):
@@ -51,8 +54,16 @@ def run_container(
         if container.attrs["State"]["OOMKilled"]:
             print("MemoryError: the step needed more memory than it was given; raise --memory")
         return status
+    except docker.errors.APIError as error:
+        return _tell_refusal(error)
     finally:
         container.remove(force=True)
+
+
+def _tell_refusal(error: docker.errors.APIError) -> int:
+    """Print why the engine did not run a container, where the summary finds it."""
+    print(f"DockerError: {' '.join(str(error.explanation or error).split())}")
+    return 1
 
 
 def stop_containers(run_id: str) -> None:
@@ -63,6 +74,6 @@ def stop_containers(run_id: str) -> None:
         contextlib.suppress(docker.errors.DockerException),
         contextlib.closing(docker.from_env()) as client,
     ):
-        for container in client.containers.list(all=True, filters=wanted):
+        for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
             with contextlib.suppress(docker.errors.APIError):  # another one removes it just now
                 container.remove(force=True)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from components.common import images, storage
+from components.common import images
 from components.common.errors import InputError
 from components.common.home import VARIABLE, home
-from components.common.registry import SQLITE
 from pipelines.accelerators import NONE, Accelerator
 from pipelines.images import reference, tag
 from pipelines.runs import RUNNING, find_run
 from pipelines.targets.limits import check_limits
 from pipelines.targets.local import LocalRun
+from pipelines.targets.mounts import mounts, places
 
 # What steps may need of the caller's environment, where it is set.
 VARIABLES = (
@@ -33,9 +34,7 @@ VARIABLES = (
     "http_proxy",
     "no_proxy",
 )
-# The same, naming a file that the steps must find too.
-FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-USER_CREDENTIALS = "~/.config/gcloud/application_default_credentials.json"
+LOCAL_ENGINES = ("unix://", "npipe://")  # whose folders are those of this machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +46,28 @@ class DockerTarget:
     image_registry: str = ""  # images that are missing are pulled from there
     accelerator: Accelerator = NONE
     runs_here: ClassVar[bool] = True
-    _ids: dict[str, str] = field(default_factory=dict, init=False)  # by reference of image
 
-    def check(self, arguments: Mapping[str, Any]) -> None:  # noqa: ARG002  # all can work here
+    def check(self, arguments: Mapping[str, Any]) -> None:
         """Refuse where Docker, or an image of this code, is missing."""
         check_limits(self.cpus, self.memory)
         if self.accelerator.image == images.TPU:
             raise InputError("`accelerator` must be none or a GPU with --on docker.")
-        client = _connect()
-        try:
-            for name in {images.LIGHT, images.CPU, self.accelerator.image}:
-                self._find_image(client, reference(name, self.image_registry))
+        mounts(arguments)
+        with contextlib.closing(_connect()) as client:
+            if self.cpus > client.info()["NCPU"]:
+                raise InputError(
+                    f"`cpus` must be at most {client.info()['NCPU']}, which Docker has."
+                    f" Received: {self.cpus:g}"
+                )
+            self._find_images(client)
             _remove_orphans(client)
-        finally:
-            client.close()
 
     def code_version(self) -> str:
         """Of the images, by content: one built again, on another base, is another version."""
         version, _, digest = tag().rpartition("-")
-        ids = hashlib.sha256("".join(sorted(self._ids.values())).encode()).hexdigest()
-        return f"{version}+{digest}.{ids[:12]}"
+        with contextlib.closing(_connect()) as client:
+            ids = "".join(self._find_images(client))
+        return f"{version}+{digest}.{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
 
     def start(
         self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
@@ -75,18 +76,22 @@ class DockerTarget:
         runner = Containers(self, arguments)
         return LocalRun(pipeline, arguments, use_cache=use_cache, runner=runner)
 
-    def _find_image(self, client: Any, image: str) -> None:
+    def _find_images(self, client: Any) -> list[str]:
+        """Ids of the images that steps run in; those of a registry are pulled."""
         import docker
 
-        try:
-            found = client.images.get(image)
-        except docker.errors.ImageNotFound as error:
-            if not self.image_registry:
-                raise InputError(
-                    f"There is no image '{image}', which this code needs. Build it: make images"
-                ) from error
-            found = _pull(client, image)
-        self._ids[image] = str(found.id)
+        ids = []
+        for name in sorted({images.LIGHT, images.CPU, self.accelerator.image}):
+            image = reference(name, self.image_registry)
+            try:
+                ids.append(str(client.images.get(image).id))
+            except docker.errors.ImageNotFound as error:
+                if not self.image_registry:
+                    raise InputError(
+                        f"There is no image '{image}', which this code needs. Build it: make images"
+                    ) from error
+                ids.append(str(_pull(client, image).id))
+        return ids
 
 
 class Containers:
@@ -109,22 +114,28 @@ class Containers:
             image_registry=self._target.image_registry, accelerator=self._target.accelerator
         )
         compile_spec(pipeline, PLAIN, spec, settings)
-        files = dict(_files())
+        seen = mounts(self._arguments)
+        for mount in seen:
+            if not mount["ReadOnly"]:
+                Path(mount["Source"]).mkdir(parents=True, exist_ok=True)
         return spec, {
             "labels": {RUN_LABEL: folder.name, HOME_LABEL: str(home())},
             "user": f"{os.getuid()}:{os.getgid()}",  # so that outputs are the caller's
+            "group_add": os.getgroups(),
             "cap_drop": ["ALL"],
+            # Root reads and writes what is others', as it does outside.
+            "cap_add": ["DAC_OVERRIDE"] if os.getuid() == 0 else [],
             "security_opt": ["no-new-privileges:true"],
             "init": True,
             # The addresses that the caller knows, localhost included, mean the same in a step.
             "network_mode": "host",
+            "passed": [name for name in VARIABLES if name in os.environ],  # values may be secret
             "environment": {
-                **{name: os.environ[name] for name in VARIABLES if name in os.environ},
-                **files,
+                **places(self._arguments),
                 VARIABLE: str(home()),
                 "HOME": "/tmp",  # noqa: S108  # the caller has no home in the image
             },
-            "mounts": list(_mounts(self._arguments, files.values())),
+            "mounts": seen,
             **self._limits(),
         }
 
@@ -148,67 +159,24 @@ class Containers:
         return limits
 
 
-def _mounts(arguments: Mapping[str, Any], files: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """What steps see of this machine, each under its own path: cached outputs are named by it."""
-    yield _mount(str(home()))
-    for path in {*_read_paths(arguments), *files}:
-        yield _mount(path, read_only=True)
-    if arguments["data_dir"] and not storage.is_remote(arguments["data_dir"]):
-        Path(arguments["data_dir"]).mkdir(parents=True, exist_ok=True)
-        yield _mount(arguments["data_dir"])
-    if arguments["registry"].startswith(SQLITE):
-        folder = Path(arguments["registry"].removeprefix(SQLITE)).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        yield _mount(str(folder))
-
-
-def _read_paths(arguments: Mapping[str, Any]) -> Iterator[str]:
-    kind, _, path = arguments["dataset"].partition(":")
-    if kind == "folder":
-        yield path
-        yield from _linked_folders(Path(path))
-    if Path(arguments["weights"]).is_file():
-        yield arguments["weights"]
-
-
-def _linked_folders(folder: Path) -> set[str]:
-    """Folders elsewhere that links in a folder lead to: of classes, or of single photos."""
-    links = (
-        Path(parent, name)
-        for parent, folders, files in os.walk(folder)
-        for name in (*folders, *files)
-        if Path(parent, name).is_symlink()
-    )
-    found = {link.resolve() for link in links}
-    return {str(place if place.is_dir() else place.parent) for place in found if place.exists()}
-
-
-def _files() -> Iterator[tuple[str, str]]:
-    """Files of the caller's environment that steps need, by variable."""
-    for name in FILES:
-        if Path(os.environ.get(name, "")).is_file():
-            yield name, os.path.abspath(os.environ[name])  # noqa: PTH100  # as the mount is named
-    user = Path(USER_CREDENTIALS).expanduser()
-    if "GOOGLE_APPLICATION_CREDENTIALS" not in os.environ and user.is_file():
-        yield "GOOGLE_APPLICATION_CREDENTIALS", str(user)
-
-
-def _mount(path: str, *, read_only: bool = False) -> dict[str, Any]:
-    return {"Type": "bind", "Source": path, "Target": path, "ReadOnly": read_only}
-
-
 def _connect() -> Any:
     try:
         import docker
     except ImportError as error:
         raise InputError("--on docker needs the extra: pip install 'pawpetal[docker]'") from error
+    where = os.environ.get("DOCKER_HOST", LOCAL_ENGINES[0])
+    if not where.startswith(LOCAL_ENGINES):
+        raise InputError(
+            "`DOCKER_HOST` must be an engine of this machine, whose folders steps are to see."
+            f" Received: '{where}'"
+        )
     try:
         client = docker.from_env()
         client.ping()
     except docker.errors.DockerException as error:
         raise InputError(
-            "No Docker engine answers. Start it, and see that `docker info` works; received:"
-            f" {' '.join(str(error).split())}"
+            "No Docker engine answers. Start it, or name its socket in DOCKER_HOST (docker context"
+            f" ls shows it); received: {' '.join(str(error).split())}"
         ) from error
     return client
 
@@ -229,7 +197,9 @@ def _remove_orphans(client: Any) -> None:
     """Remove containers of runs that were killed so thoroughly that nobody could."""
     from pipelines.targets.containers import HOME_LABEL, RUN_LABEL, stop_containers
 
-    for container in client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={home()}"}):
+    for container in client.containers.list(
+        all=True, filters={"label": f"{HOME_LABEL}={home()}"}, ignore_removed=True
+    ):
         run_id = container.labels[RUN_LABEL]
         if not _is_alive(run_id):
             stop_containers(run_id)

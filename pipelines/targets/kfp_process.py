@@ -56,6 +56,9 @@ def _runner(containers: dict[str, Any]) -> Any:
     from pipelines.targets.containers import run_container
 
     docker_task_handler.run_docker_container = run_container
+    # By name only: arguments of a process can be read by everybody on the machine.
+    passed = {name: os.environ[name] for name in containers.pop("passed")}
+    containers["environment"] = {**passed, **containers["environment"]}
     return local.DockerRunner(**containers)
 
 

@@ -130,7 +130,7 @@ class KubeflowTarget:
         return SpecSettings(
             image_registry=self.image_registry,
             accelerator=self.accelerator,
-            cpus=f"{self.cpus:g}" if self.cpus else "",
+            cpus=self.cpus,
             memory=self.memory,
         )
 
@@ -141,8 +141,8 @@ class KubeflowTarget:
                 "`host` must be the address of Kubeflow Pipelines, e.g. http://127.0.0.1:8080."
                 f" Received: '{self.host}'"
             )
-        if parts.password or parts.query or parts.fragment:
-            raise InputError("`host` must hold no password, query or fragment.")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise InputError("`host` must hold no user name, password, query or fragment.")
         check_limits(self.cpus, self.memory)
         reference(self.accelerator.image, self.image_registry)  # refuses what is no registry
 

@@ -12,11 +12,13 @@ import hashlib
 import io
 import json
 import os
+import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import kfp
 import kfp_server_api
@@ -192,6 +194,8 @@ class Server:
                 client_id=self._login.iap_client_id or None,
                 cookies=self._login.cookie(),
                 credentials=self._login.credentials(),
+                proxy=_proxy(self._host),
+                ssl_ca_cert=os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE"),
             )
         except InputError:
             raise
@@ -415,6 +419,14 @@ class Server:
         if os.environ.get(COOKIE):
             return f"The cookie in {COOKIE} may have expired, or lacks the right: renew it."
         return "Log in with --token-file, --cookie-file or --iap-client-id."
+
+
+def _proxy(host: str) -> str | None:
+    """The proxy that the environment names for a host; kfp's client looks for none itself."""
+    parts = urlsplit(host)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 def _find_or_make(find: Callable[[], T | None], make: Callable[[], T]) -> T:

@@ -6,14 +6,15 @@ from kfp import kubernetes
 from kfp.dsl.pipeline_task import PipelineTask
 
 from pipelines.accelerators import TPUS, Accelerator
+from pipelines.targets.limits import mebibytes
 
-# CPUs and memory: asked for, and at most. Together they fit a cluster of 4 CPUs and 12 GiB, where
-# one step runs at a time.
+# CPUs and MiB of memory asked for, and at most. They fit a cluster of 4 CPUs and 12 GiB, where one
+# step runs at a time.
 RESOURCES = {
-    "push": ("250m", "512Mi", "1", "2Gi"),
-    "train": ("1", "2Gi", "4", "8Gi"),
+    "push": (0.25, 512, 1.0, 2048),
+    "train": (1.0, 2048, 4.0, 8192),
 }
-OTHERS = ("500m", "1Gi", "2", "4Gi")
+OTHERS = (0.5, 1024, 2.0, 4096)
 
 SECRET = "pawpetal-credentials"  # noqa: S105  # its name; optional, and so is each of its keys
 SECRET_KEYS = (
@@ -27,15 +28,15 @@ SECRET_FOLDER = "/var/run/secrets/pawpetal"  # noqa: S105  # where the secret's 
 
 
 def adapt(
-    task: PipelineTask, accelerator: Accelerator, *, cpus: str = "", memory: str = ""
+    task: PipelineTask, accelerator: Accelerator, *, cpus: float = 0.0, memory: str = ""
 ) -> None:
     """Set what Kubernetes needs to know of a task.
 
     Args:
         task: One task of the graph.
         accelerator: What the train step asks for.
-        cpus: Of each step, at most; empty takes the usual.
-        memory: Of each step, at most, as Kubernetes writes it; empty takes the usual.
+        cpus: Of each step, at most; 0 takes the usual.
+        memory: Of each step, at most, e.g. "4Gi"; empty takes the usual.
     """
     # Images loaded into a node are used as they are; tags never move, so nothing is stale.
     kubernetes.set_image_pull_policy(task, "IfNotPresent")
@@ -43,19 +44,22 @@ def adapt(
         keys = {key: key for key in SECRET_KEYS}
         kubernetes.use_secret_as_env(task, SECRET, keys, optional=True)
         kubernetes.use_secret_as_volume(task, SECRET, mount_path=SECRET_FOLDER, optional=True)
-    least_cpus, least_memory, most_cpus, most_memory = RESOURCES.get(task.name, OTHERS)
-    # Where a limit was given, Kubernetes asks for as much: a request may not be above its limit.
-    task.set_cpu_limit(cpus or most_cpus).set_memory_limit(memory or most_memory)
-    if not cpus:
-        task.set_cpu_request(least_cpus)
-    if not memory:
-        task.set_memory_request(least_memory)
+    least_cpus, least_mib, usual_cpus, usual_mib = RESOURCES.get(task.name, OTHERS)
+    most_cpus, most_mib = cpus or usual_cpus, mebibytes(memory) or usual_mib
+    task.set_cpu_limit(_cpus(most_cpus)).set_memory_limit(f"{most_mib}Mi")
+    # A request may not be above its limit.
+    task.set_cpu_request(_cpus(min(least_cpus, most_cpus)))
+    task.set_memory_request(f"{min(least_mib, most_mib)}Mi")
     # The scores reach the summary by this step's log, which a cached step does not have; and the
     # champion that it compares with may have changed.
     if task.name == "evaluate":
         task.set_caching_options(enable_caching=False)
     if task.name == "train" and accelerator.resource:
         _accelerate(task, accelerator)
+
+
+def _cpus(number: float) -> str:
+    return f"{round(number * 1000)}m"
 
 
 def _accelerate(task: PipelineTask, accelerator: Accelerator) -> None:
@@ -65,6 +69,8 @@ def _accelerate(task: PipelineTask, accelerator: Accelerator) -> None:
         task, key=accelerator.resource, operator="Exists", effect="NoSchedule"
     )
     if accelerator.topology:
+        # Left to itself, JAX trains on the CPU where it finds no TPU.
+        task.set_env_variable("JAX_PLATFORMS", "tpu,cpu")
         labels = {
             "cloud.google.com/gke-tpu-accelerator": TPUS[accelerator.type],
             "cloud.google.com/gke-tpu-topology": accelerator.topology,

@@ -7,7 +7,9 @@ import re
 
 from components.common.errors import InputError
 
-_MEMORY = re.compile(r"[1-9]\d*(?:Mi|Gi)")
+LEAST_CPUS = 0.01  # that Docker takes
+
+_MEMORY = re.compile(r"(?P<number>[1-9]\d*)(?P<unit>Mi|Gi)")
 
 
 def check_limits(cpus: float, memory: str) -> None:
@@ -20,7 +22,15 @@ def check_limits(cpus: float, memory: str) -> None:
     Raises:
         InputError: If one of them has another form.
     """
-    if not math.isfinite(cpus) or cpus < 0:
-        raise InputError(f"`cpus` must be above 0. Received: {cpus:g}")
+    if not (cpus == 0 or (math.isfinite(cpus) and cpus >= LEAST_CPUS)):
+        raise InputError(f"`cpus` must be {LEAST_CPUS:g} or more. Received: {cpus:g}")
     if memory and not _MEMORY.fullmatch(memory):
         raise InputError(f"`memory` must be a number with Mi or Gi, e.g. 4Gi. Received: '{memory}'")
+
+
+def mebibytes(memory: str) -> int:
+    """Read an amount of memory that `check_limits` takes; 0 where it is empty."""
+    match = _MEMORY.fullmatch(memory)
+    if match is None:
+        return 0
+    return int(match["number"]) * (1024 if match["unit"] == "Gi" else 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import InputError
+from pipelines.specs import parameters
 from pipelines.targets.docker import DockerTarget
 from tests.pipelines.command import (
     ROOT,
@@ -29,6 +30,8 @@ from tests.pipelines.command import (
 
 SOCKET = Path("/var/run/docker.sock")
 NOBODY = 65534
+SECRET = "hunter2-of-the-registry"  # noqa: S105
+ARGUMENTS = {each.name: each.default for each in parameters("train_and_push")}
 
 pytestmark = pytest.mark.usefixtures("docker_images")
 
@@ -52,13 +55,36 @@ def digests(home: Path) -> dict[str, set[str]]:
     return found
 
 
+def is_in_a_command_line(text: str) -> bool:
+    """Whether a text stands in the command line of any process, which everybody can read."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            lines.append(path.read_bytes())
+    return any(text.encode() in line for line in lines)
+
+
 @pytest.fixture(scope="module")
 def in_docker(docker_images, tmp_path_factory):
     """A home in which the run of `killed_everywhere` ran once, in containers."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    yield run_in_docker(tmp_path_factory)
+    patch.undo()
+
+
+def run_in_docker(tmp_path_factory):
     home = tmp_path_factory.mktemp("docker")
-    code, out, err = finish(pawpetal(home, "run", "--on", "docker", *TINY, "--json"))
+    registry = f"mlflow:sqlite:///{home}/elsewhere/mlflow.db"
+    limits = ("--cpus", "2", "--memory", "6Gi")
+    process = pawpetal(
+        home, "run", "--on", "docker", *TINY, *limits, "--registry", registry, "--json"
+    )
+    wait_for(lambda: containers_of(home), "the container of the first step")
+    told = {text: is_in_a_command_line(text) for text in (SECRET, str(home))}
+    code, out, err = finish(process)
     assert code == 0, err
-    return {"home": home, "summary": json.loads(out)}
+    return {"home": home, "summary": json.loads(out), "told": told, "registry": registry}
 
 
 def test_containers_and_processes_give_the_same_photos_the_same_split_and_the_same_scores(
@@ -92,10 +118,18 @@ def test_a_run_in_containers_says_all_that_a_plain_run_says(in_docker, killed_ev
 
 def test_an_unchanged_run_takes_its_steps_from_the_cache(in_docker):
     home = in_docker["home"]
-    code, out, err = finish(pawpetal(home, "run", "--on", "docker", *TINY, "--json"))
+    again = ("run", "--on", "docker", *TINY, "--registry", in_docker["registry"], "--json")
+    code, out, err = finish(pawpetal(home, *again))
 
     assert code == 0, err
     assert [step["cached"] for step in json.loads(out)["steps"]] == [True] * 5 + [False]
+
+
+def test_credentials_reach_no_command_line_and_no_record(in_docker):
+    assert in_docker["told"] == {SECRET: False, str(in_docker["home"]): True}
+    texts = [path for path in in_docker["home"].rglob("*") if path.suffix in (".json", ".log")]
+    assert texts
+    assert not [path for path in texts if SECRET in path.read_text()]
 
 
 def test_kill_minus_9_leaves_no_container(tmp_path):
@@ -135,7 +169,7 @@ def test_a_container_that_nobody_could_remove_goes_before_the_next_run(tmp_path,
     finish(process)
     assert containers_of(tmp_path) != []
 
-    DockerTarget().check({})
+    DockerTarget().check(ARGUMENTS)
 
     assert containers_of(tmp_path) == []
 
@@ -248,12 +282,13 @@ def test_without_an_engine_nothing_starts(tmp_path, monkeypatch):
     ("settings", "message"),
     [
         ({"memory": "lots"}, r"`memory` must be a number with Mi or Gi, .*Received: 'lots'"),
-        ({"cpus": -1.0}, r"`cpus` must be above 0\. Received: -1"),
+        ({"cpus": 1000.0}, r"`cpus` must be at most \d+, which Docker has\. Received: 1000"),
+        ({"cpus": -1.0}, r"`cpus` must be 0\.01 or more\. Received: -1"),
     ],
 )
 def test_limits_that_mean_nothing_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
-        DockerTarget(**settings).check({})
+        DockerTarget(**settings).check(ARGUMENTS)
 
 
 def test_a_missing_image_is_named_with_what_builds_it(monkeypatch):
@@ -261,4 +296,4 @@ def test_a_missing_image_is_named_with_what_builds_it(monkeypatch):
     monkeypatch.setattr("pipelines.images.version", lambda name: "9.9.9")
 
     with pytest.raises(InputError, match=r"no image 'pawpetal-\w+:9\.9\.9-.*Build it: make images"):
-        DockerTarget().check({})
+        DockerTarget().check(ARGUMENTS)

@@ -52,6 +52,7 @@ def test_the_same_sources_elsewhere_have_the_same_tag(copy):
         "pipelines/cli/run.py",
         "docker/Dockerfile",
         "docker/locks/cpu.lock",
+        "docker/build.py",
         "pyproject.toml",
     ],
 )
@@ -64,7 +65,7 @@ def test_whatever_goes_into_an_image_changes_the_tag(copy, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["pipelines/specs/train_and_push.vertex.yaml", "docker/README.md", "docker/build.py"]
+    "name", ["pipelines/specs/train_and_push.vertex.yaml", "docker/README.md", "docker/scan.py"]
 )
 def test_what_goes_into_no_image_leaves_the_tag_alone(copy, name):
     before = tag()

@@ -57,23 +57,26 @@ def test_only_steps_that_reach_out_see_credentials_and_none_needs_them(committed
 
 
 def test_cpus_and_memory_given_are_the_limits_of_every_step(tmp_path):
-    documents = compiled(tmp_path, cpus="3", memory="6Gi")
+    documents = compiled(tmp_path, cpus=3.0, memory="6Gi")
 
     for step in STEPS:
         resources = container(documents, step)["resources"]
         assert (resources["cpuLimit"], resources["memoryLimit"]) == (3, 6 * 2**30 / 1e9)
 
 
-def test_where_limits_are_given_no_request_can_be_above_them(tmp_path):
-    resources = container(compiled(tmp_path, cpus="0.5", memory="1Gi"), "train")["resources"]
+def test_no_request_is_above_a_given_limit(tmp_path):
+    resources = container(compiled(tmp_path, cpus=0.5, memory="1Gi"), "train")["resources"]
 
-    assert RESOURCES["train"][:2] == ("1", "2Gi")
-    assert set(resources) == {
-        "cpuLimit",
-        "memoryLimit",
-        "resourceCpuLimit",
-        "resourceMemoryLimit",
-    }
+    assert RESOURCES["train"][:2] == (1.0, 2048)
+    assert resources["cpuRequest"] == resources["cpuLimit"] == 0.5
+    assert resources["memoryRequest"] == resources["memoryLimit"]
+
+
+def test_a_high_limit_does_not_make_small_steps_ask_for_more(tmp_path):
+    resources = container(compiled(tmp_path, cpus=4.0, memory="12Gi"), "push")["resources"]
+
+    assert (resources["cpuRequest"], resources["cpuLimit"]) == (0.25, 4)
+    assert resources["memoryRequest"] < 1
 
 
 def test_a_tpu_slice_is_asked_for_by_the_train_step_alone(tmp_path):
@@ -97,6 +100,8 @@ def test_a_tpu_slice_is_asked_for_by_the_train_step_alone(tmp_path):
         "Exists",
         "NoSchedule",
     )
+    environment = {one["name"]: one["value"] for one in container(documents, "train")["env"]}
+    assert environment["JAX_PLATFORMS"] == "tpu,cpu"  # fails where there is no TPU
     for step in set(STEPS) - {"train"}:
         assert "accelerator" not in container(documents, step)["resources"]
         assert not on_kubernetes(documents, step).tolerations

@@ -112,7 +112,7 @@ def test_a_dataset_whose_name_no_registry_takes_needs_a_model_name(photo_folder)
 @pytest.mark.parametrize(
     ("registry", "error", "message"),
     [
-        ("mlflow:http://me:secret@host", InputError, "must hold no password"),
+        ("mlflow:http://me:secret@host", InputError, "must hold no user name or password"),
         ("mlflow:sqlite:///here.db", InputError, "by an absolute path"),
         ("mlflow:nonsense://x", RegistryError, "The registry cannot do this"),
         ("mlflow:http://127.0.0.1:9", RegistryError, "The registry cannot do this"),

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from components.common.errors import InputError, unknown_name
 from components.common.manifest import Rejected
-from components.ingest.samples import CLASSES, DEFAULT_PHOTOS_PER_CLASS, render
+from components.ingest.samples import CLASSES, DEFAULT_PHOTOS_PER_CLASS
 from components.ingest.sources.photo import SourcePhoto
 
 
@@ -31,6 +31,8 @@ class SampleSource:
 
     def photos(self) -> Iterator[SourcePhoto]:
         """Draw every photo."""
+        from components.ingest.samples.render import render  # not where runs are only submitted
+
         return render(self._sample, photos_per_class=self._photos_per_class, seed=self._seed)
 
     def fingerprint(self) -> str:

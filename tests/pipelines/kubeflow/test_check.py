@@ -41,9 +41,9 @@ def test_arguments_that_a_pod_cannot_use_are_refused(target, changed, message):
     [
         ({"host": "127.0.0.1:8080"}, "`host` must be the address of Kubeflow Pipelines"),
         ({"host": "ftp://kubeflow"}, "`host` must be the address of Kubeflow Pipelines"),
-        ({"host": "http://me:secret@kubeflow"}, "`host` must hold no password"),
-        ({"cpus": -1.0}, "`cpus` must be above 0"),
-        ({"cpus": float("inf")}, "`cpus` must be above 0"),
+        ({"host": "http://me:secret@kubeflow"}, "`host` must hold no user name, password"),
+        ({"cpus": -1.0}, "`cpus` must be 0.01 or more"),
+        ({"cpus": float("inf")}, "`cpus` must be 0.01 or more"),
         ({"memory": "4 GB"}, "`memory` must be a number with Mi or Gi"),
         ({"image_registry": "https://registry"}, "`image_registry` must be HOST"),
     ],

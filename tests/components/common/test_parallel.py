@@ -1,10 +1,24 @@
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from components.common.parallel import map_in_order
+from components.common.parallel import map_in_order, num_cores
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 3, 5}, raising=False)
+
+    assert num_cores() == 3
+
+
+def test_where_no_process_is_held_to_some_cores_all_count(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+
+    assert num_cores() == 12
 
 
 @pytest.fixture

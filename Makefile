@@ -16,7 +16,7 @@ READY := $(VENV)/.ready-$(shell cat $(LOCK) pyproject.toml 2>/dev/null | cksum |
 
 IMAGES ?= light cpu
 
-.PHONY: help setup demo test check compile images kind-up kind-demo kind-down bench lock clean
+.PHONY: help setup demo demo-gcs test check compile images kind-up kind-demo kind-down bench bench-data lock clean
 
 help:  ## List what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -30,6 +30,9 @@ demo: $(READY)  ## Train, judge and register a classifier on the built-in sample
 	@echo "Open the report named above in a browser. Next:"
 	@echo "  $(BIN)/pawpetal models list"
 	@echo "  $(BIN)/pawpetal run --dataset folder:YOUR_PHOTOS --architecture mobilenet_v2"
+
+demo-gcs: $(READY)  ## The same with all photos and results in an emulated Cloud Storage
+	@$(BIN)/python -m infra.gcs.demo --architecture residual
 
 test: $(READY)  ## Run all tests
 	@if docker/engine; then $(BIN)/python docker/build.py $(IMAGES); else export PAWPETAL_ENGINE=no; fi; \
@@ -59,6 +62,12 @@ kind-down:  ## Delete that cluster, with its runs and models
 
 bench: $(READY)  ## Measure what the README quotes (20 minutes)
 	@$(BIN)/python -m benchmarks.results --vary-split
+
+bench-data: $(READY)  ## Measure ingest, augmentation and reading, as docs/data.md quotes (15 minutes)
+	@$(BIN)/python -m benchmarks.ingest speed
+	@$(BIN)/python -m benchmarks.ingest memory
+	@$(BIN)/python -m benchmarks.augmentation
+	@$(BIN)/python -m benchmarks.reading
 
 lock: $(READY)  ## Resolve the newest versions that pyproject.toml allows into the lock
 	$(COMPILE) --universal --upgrade $(EXTRAS:%=--extra %) pyproject.toml -o $(LOCK)

@@ -22,6 +22,7 @@ LIBRARIES = (
     "numpy",
     "opencv-python-headless",
     "pillow",
+    "simplejpeg",
     "tensorflow",
     "tensorflow-cpu",
     "tensorflow-datasets",

@@ -10,6 +10,7 @@ from pathlib import Path
 from kfp import compiler
 from kfp.dsl.pipeline_task import PipelineTask
 
+from components.common.errors import InputError
 from pipelines import train_and_push
 from pipelines.accelerators import NONE, Accelerator
 from pipelines.images import reference
@@ -18,6 +19,7 @@ from pipelines.targets import kubernetes
 
 GRAPHS = {"train_and_push": train_and_push}
 # Two specs, since the Vertex client cannot read the second document that Kubernetes settings add.
+MOST_WORKERS = 100
 COMMITTED = tuple((pipeline, target) for pipeline in GRAPHS for target in (KUBEFLOW, PLAIN))
 
 
@@ -29,6 +31,14 @@ class SpecSettings:
     accelerator: Accelerator = NONE
     cpus: float = 0.0  # of each step, at most; 0 takes the usual. Kubernetes only
     memory: str = ""  # e.g. "4Gi"; empty takes the usual. Kubernetes only
+    num_workers: int = 1  # tasks that share the work of ingest
+
+    def __post_init__(self) -> None:
+        """Refuse a number of workers that there cannot be."""
+        if not 1 <= self.num_workers <= MOST_WORKERS:
+            raise InputError(
+                f"`num_workers` must be from 1 to {MOST_WORKERS}. Received: {self.num_workers}"
+            )
 
 
 USUAL = SpecSettings()
@@ -50,7 +60,8 @@ def compile_spec(pipeline: str, target: str, path: Path, settings: SpecSettings 
         if target == KUBEFLOW:
             kubernetes.adapt(task, settings.accelerator, cpus=settings.cpus, memory=settings.memory)
 
-    compiler.Compiler().compile(GRAPHS[pipeline].build(adapt), str(path))
+    graph = GRAPHS[pipeline].build(adapt, num_workers=settings.num_workers)
+    compiler.Compiler().compile(graph, str(path))
 
 
 def compile_specs(folder: Path = FOLDER, settings: SpecSettings = USUAL) -> list[Path]:

@@ -6,7 +6,6 @@ The checks are the steps' own, so that a spec that is started elsewhere refuses 
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +16,11 @@ from components.common import storage
 from components.common.errors import InputError
 from components.common.home import home
 from components.common.registry import check_registry, open_registry
-from components.split.split import SPLITS, check_fractions
-from components.train.settings import AUTO, TrainSettings
+from components.ingest.data_policy import check_policy
+from components.split.rule import SPLITS, check_fractions
+from components.train.settings import AUTO, TrainSettings, check_augmentation
 from components.train.weights import IMAGENET, NONE, check_weights, check_weights_name
+from pipelines.places import absolute, absolute_dataset
 from pipelines.runs import is_writable
 from pipelines.targets import Target
 
@@ -46,18 +47,24 @@ def prepare(arguments: Mapping[str, Any], target: Target) -> dict[str, Any]:
     settings = TrainSettings(
         **{name: prepared[name] for name in TrainSettings.__dataclass_fields__}
     ).resolved()
-    find_policy(prepared["augmentation"])
+    policy = find_policy(prepared["augmentation"])
+    check_augmentation(policy, settings.weights, prepared["augmented_copies"])
     check_fractions({split: prepared[f"{split}_fraction"] for split in SPLITS})
     _check_fraction("min_accuracy", prepared["min_accuracy"])
+    check_policy(prepared["data_policy"])
     check_registry(prepared["registry"])
     if not is_writable(home()):
         raise InputError(f"'{home()}' cannot be written to. Choose another place with --home.")
 
+    if target.runs_here and not prepared["storage"]:
+        prepared["storage"] = str(home())
     target.check(prepared)
 
     # These read files, or import what is heavy: last.
     source = _open_source(prepared["dataset"], prepared["data_dir"])
     _check_model_name(prepared["model_name"], source.name)
+    if target.runs_here:
+        _check_storage(prepared["storage"])
     # The one of this machine is made when new; what a cluster reaches, this machine may not.
     if prepared["registry"] and target.runs_here:
         open_registry(prepared["registry"]).model_names()
@@ -87,23 +94,21 @@ def _open_source(dataset: str, data_dir: str) -> Source:
 def _with_absolute_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Paths as any working directory finds them, `~` included."""
     prepared = dict(arguments)
-    kind, _, path = prepared["dataset"].partition(":")
-    if kind == "folder" and path:
-        prepared["dataset"] = f"folder:{_absolute(path)}"
-    elif ":" not in prepared["dataset"] and Path(prepared["dataset"]).is_dir():
-        raise InputError(
-            f"`dataset` must say what it is. Received: '{prepared['dataset']}', which is a folder:"
-            f" pass folder:{prepared['dataset']}"
-        )
+    prepared["dataset"] = absolute_dataset(prepared["dataset"])
     if prepared["weights"] not in (AUTO, IMAGENET, NONE):
-        prepared["weights"] = _absolute(prepared["weights"])
-    if prepared["data_dir"]:
-        prepared["data_dir"] = _absolute(prepared["data_dir"])
+        prepared["weights"] = absolute(prepared["weights"])
+    for name in ("data_dir", "storage"):
+        if prepared[name]:
+            prepared[name] = absolute(prepared[name])
     return prepared
 
 
-def _absolute(path: str) -> str:
-    return path if storage.is_remote(path) else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # leaves an unknown ~user as it is
+def _check_storage(root: str) -> None:
+    """Refuse a place that cannot be written to."""
+    if storage.is_remote(root):
+        storage.write_bytes(storage.join(root, "datasets/.writable"), b"", if_absent=True)
+    elif not is_writable(Path(root)):
+        raise InputError(f"`storage` must be a folder that can be written to. Received: '{root}'")
 
 
 def _check_fraction(name: str, value: float) -> None:

@@ -56,10 +56,13 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)  # on test photos
     gate: dict[str, Any] | None = None  # min_accuracy, accuracy, passed
     model: dict[str, Any] | None = None  # name, version, is_champion, verdict
-    report: str | None = None  # paths
+    findings: dict[str, int] | None = None  # in the photos, by severity
+    data_report: str | None = None  # paths
+    report: str | None = None
     preview: str | None = None
     url: str | None = None  # of the run's page in a UI
     remote_id: str | None = None  # of the run where it runs, if that is elsewhere
+    warning: str | None = None  # of what went wrong beside the run
     error: dict[str, str] | None = None  # step, message, log
 
     def to_json(self) -> str:

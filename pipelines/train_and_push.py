@@ -9,7 +9,7 @@ from kfp.dsl.pipeline_task import PipelineTask
 
 from components.augment.component import augment
 from components.evaluate.component import evaluate
-from components.ingest.component import ingest
+from components.ingest.component import ingest, ingest_share
 from components.push.component import push
 from components.split.component import split
 from components.train.component import train
@@ -23,26 +23,35 @@ class Outputs(NamedTuple):
     accuracy: float
     evaluation: dsl.Artifact
     report: dsl.HTML
+    data_report: dsl.HTML
+    findings: dsl.Artifact
     preview: dsl.HTML
     model: dsl.Model
 
 
-def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphComponent:
+def build(
+    adapt: Callable[[PipelineTask], object] = lambda task: task, *, num_workers: int = 1
+) -> GraphComponent:
     """Build the graph for one target.
 
     Args:
         adapt: Called with each task, to set what only that target has.
+        num_workers: Tasks that share the work of ingest; with more than one the graph has a loop
+            before ingest, which then joins the shares.
     """
 
     @dsl.pipeline(name=NAME)
     def train_and_push(
         dataset: str = "sample:flowers",
         data_dir: str = "",
+        data_policy: str = "warn",
+        storage: str = "",
         train_fraction: float = 0.7,
         validation_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
         augmentation: str = "light",
+        augmented_copies: int = 0,
         architecture: str = "residual",
         weights: str = "auto",
         image_size: int = 0,
@@ -61,14 +70,23 @@ def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphC
         """Train a classifier on labelled photos, judge it, and register it if it is good enough.
 
         Args:
-            dataset: Where the photos are: sample:flowers, sample:pets, tfds:NAME, folder:PATH or
-                gs://BUCKET/PREFIX; folders hold one folder a class.
+            dataset: Where the photos are: sample:flowers, sample:pets, tfds:NAME, folder:PATH,
+                archive:PATH or gs://BUCKET/PREFIX; folders hold one folder a class.
             data_dir: Where TensorFlow Datasets keeps its data; for tfds: only.
+            data_policy: What in the photos stops the run: warn (only a class without a usable
+                photo), strict (whatever may spoil training), or off (as warn, and photos are not
+                decoded beforehand).
+            storage: Folder that keeps datasets by their content, gs://BUCKET/PREFIX or a path; a
+                gs:// one gets all that the run leaves. Empty takes this machine's home, or on a
+                cluster its own place for artifacts.
             train_fraction: Share of the photos to learn from.
             validation_fraction: Share of the photos to choose the epoch by.
             test_fraction: Share of the photos to judge by.
             split_seed: Another seed gives another, independent split.
-            augmentation: What training may do to its photos: none, light or heavy.
+            augmentation: What training may do to its photos: none, light, heavy, color, erasing,
+                randaugment, mixup or cutmix.
+            augmented_copies: Copies of each training photo that are written for a network that
+                starts from weights; 0 makes one on the way.
             architecture: Name of the network: residual (from scratch) or mobilenet_v2 (transfer).
             weights: Where the network starts: none (it is trained whole), or imagenet, a path or
                 gs:// URI of a .weights.h5 or .keras file (it is frozen, and only a new head is
@@ -91,7 +109,21 @@ def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphC
                 Filled in by pawpetal.
         """
         cache_key = {"dataset_fingerprint": dataset_fingerprint, "code_version": code_version}
-        ingested = ingest(dataset=dataset, data_dir=data_dir, **cache_key)
+        order = {
+            "dataset": dataset,
+            "data_dir": data_dir,
+            "data_policy": data_policy,
+            "storage": storage,
+            **cache_key,
+        }
+        shares = {}
+        if num_workers > 1:
+            with dsl.ParallelFor(list(range(num_workers)), name="shares") as worker:
+                share = ingest_share(worker=worker, num_workers=num_workers, **order)
+                share.set_retry(num_retries=2)
+                adapt(share)
+            shares = {"shares": dsl.Collected(share.output)}
+        ingested = ingest(**order, **shares)
         parts = split(
             photos=ingested.outputs["photos"],
             train_fraction=train_fraction,
@@ -101,12 +133,19 @@ def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphC
             **cache_key,
         )
         augmented = augment(
-            train=parts.outputs["train"], augmentation=augmentation, seed=seed, **cache_key
+            train=parts.outputs["train"],
+            augmentation=augmentation,
+            augmented_copies=augmented_copies,
+            architecture=architecture,
+            image_size=image_size,
+            seed=seed,
+            **cache_key,
         )
         trained = train(
             train=parts.outputs["train"],
             validation=parts.outputs["validation"],
             policy=augmented.outputs["policy"],
+            copies=augmented.outputs["copies"],
             architecture=architecture,
             weights=weights,
             image_size=image_size,
@@ -132,6 +171,7 @@ def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphC
                 model=trained.outputs["model"],
                 evaluation=evaluated.outputs["evaluation"],
                 registry=registry,
+                storage=storage,
                 **cache_key,
             )
             # A registry may have been emptied since; push itself finds what is registered already.
@@ -141,6 +181,8 @@ def build(adapt: Callable[[PipelineTask], object] = lambda task: task) -> GraphC
             accuracy=evaluated.outputs["Output"],
             evaluation=evaluated.outputs["evaluation"],
             report=evaluated.outputs["report"],
+            data_report=ingested.outputs["data_report"],
+            findings=ingested.outputs["findings"],
             preview=augmented.outputs["preview"],
             model=trained.outputs["model"],
         )

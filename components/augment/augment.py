@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from components.augment.augmenter import Augmenter
+from components.augment.mixing import Mixer
 from components.augment.policies import Policy, find_policy
-from components.augment.preview import render_preview
-from components.augment.warp import Augmenter
+from components.augment.preview import Copies, render_preview
+from components.augment.strips import draw_strips, mixture_label
 from components.common.dataset import read_photos
 from components.common.manifest import Manifest
 from components.common.photos import decode
 from components.common.storage import write_atomically
 
 PREVIEW_ROWS = 6
-PREVIEW_SIZE = 160  # pixels
+PREVIEW_SIZE = 256  # pixels
 SEARCHED_PHOTOS = 2000  # a row a class, from the first photos: reading all would take too long
 
 
@@ -38,15 +40,33 @@ def choose_policy(name: str, train: Path, folder: Path, preview: Path, *, seed: 
     policy.save(folder)
     originals, labels, indices = _one_photo_a_class(train)
     augmenter = Augmenter(policy=policy, seed=seed)
+
+    def augment(photos: np.ndarray, epoch: int) -> Copies:
+        if policy.mixes:
+            return _mixed(augmenter, photos, labels, epoch)
+        return Copies(photos=augmenter(photos, indices, epoch), captions=[""] * len(labels))
+
     page = render_preview(
         originals,
         labels,
-        lambda photos, epoch: augmenter(photos, indices, epoch),
+        augment,
         policy_name=name,
         policy={key: value for key, value in asdict(policy).items() if key != "name"},
+        strips=draw_strips(policy, originals[0], originals[-1], (labels[0], labels[-1])),
     )
     write_atomically(preview, page.encode())
     return policy
+
+
+def _mixed(augmenter: Augmenter, photos: np.ndarray, labels: list[str], epoch: int) -> Copies:
+    """The photos mixed with each other: their partners in training may be anywhere."""
+    rows = np.arange(len(photos))
+    mixer = Mixer(augmenter=augmenter, num_photos=len(photos), size=photos.shape[1])
+    captions = [
+        mixture_label(mixer.mixture(row, epoch).share, labels[row], labels[partner])
+        for row, partner in enumerate(mixer.partners(epoch))
+    ]
+    return Copies(photos=mixer.photos(photos, rows, epoch), captions=captions)
 
 
 def _one_photo_a_class(train: Path) -> tuple[np.ndarray, list[str], np.ndarray]:

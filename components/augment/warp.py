@@ -1,4 +1,4 @@
-"""One affine warp a photo for the whole policy, drawn anew in every epoch, nearest fill."""
+"""The affine warp that a policy draws for a photo; boxes and masks move with it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.augment.policies import Policy
+from components.common.affine import Affine, about_centre, scaling
+from components.common.pixels import Photo
+from components.common.pixels import warp as warp_photo
 
-Photos = NDArray[np.uint8]
+Box = tuple[float, float, float, float]  # (xmin, ymin, xmax, ymax), fractions of the sides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ def draw_warp(policy: Policy, height: int, width: int, rng: np.random.Generator)
         width: Of the photo, pixels.
         rng: Source of the numbers.
     """
-    rotation, shift_x, shift_y, shear, zoom_x, zoom_y = rng.uniform(-1.0, 1.0, 6)
+    rotation, shift_x, shift_y, shear, zoom_x, zoom_y = rng.uniform(-1.0, 1.0, 6).tolist()
     return Warp(
         rotation_degrees=policy.rotation_degrees * rotation,
         shift_x=policy.width_shift * width * shift_x,
@@ -48,87 +51,92 @@ def draw_warp(policy: Policy, height: int, width: int, rng: np.random.Generator)
     )
 
 
-def matrix(warp: Warp, height: int, width: int) -> NDArray[np.float64]:
-    """The map from places in the warped photo to places in the original, as OpenCV takes it.
+def to_affine(warp: Warp, height: int, width: int) -> Affine:
+    """The map from places in the warped photo to places in the original.
 
     Rotation, shift, shear and zoom are composed about the centre as Keras' ImageDataGenerator
-    composes them, `apply_affine_transform` in keras/src/legacy/preprocessing/image.py.
+    composes them, `apply_affine_transform` in keras/src/legacy/preprocessing/image.py: the product
+    of their matrices in this order, and the mirror last.
 
     Args:
         warp: What is done.
         height: Of the photo, pixels.
         width: Of the photo, pixels.
-
-    Returns:
-        Matrix of shape `(2, 3)` that takes (x, y, 1).
     """
     theta, shear = math.radians(warp.rotation_degrees), math.radians(warp.shear_degrees)
-    rotation = [[math.cos(theta), -math.sin(theta), 0], [math.sin(theta), math.cos(theta), 0]]
-    shift = [[1, 0, warp.shift_x], [0, 1, warp.shift_y]]
-    shearing = [[1, -math.sin(shear), 0], [0, math.cos(shear), 0]]
-    zoom = [[warp.zoom_x, 0, 0], [0, warp.zoom_y, 0]]
-    flip = [[-1 if warp.flip else 1, 0, 0], [0, 1, 0]]
-    x, y = (width - 1) / 2, (height - 1) / 2
-    parts = (
-        [[1, 0, x], [0, 1, y]],
-        rotation,
-        shift,
-        shearing,
-        zoom,
-        flip,
-        [[1, 0, -x], [0, 1, -y]],
+    cos, sin = math.cos(theta), math.sin(theta)
+    shear_x, shear_y = -math.sin(shear) * warp.zoom_y, math.cos(shear) * warp.zoom_y
+    zoom_x = -warp.zoom_x if warp.flip else warp.zoom_x
+    # Multiplied out, since it is done for every photo; the test compares with the product.
+    return about_centre(
+        Affine(
+            xx=cos * zoom_x,
+            xy=cos * shear_x - sin * shear_y,
+            x0=cos * warp.shift_x - sin * warp.shift_y,
+            yx=sin * zoom_x,
+            yy=sin * shear_x + cos * shear_y,
+            y0=sin * warp.shift_x + cos * warp.shift_y,
+        ),
+        height,
+        width,
     )
-    product = np.linalg.multi_dot([np.array([*part, [0, 0, 1]], float) for part in parts])
-    return np.asarray(product[:2])
 
 
-def apply_warp(photo: Photos, warp: Warp) -> Photos:
+def apply_warp(photo: Photo, warp: Warp) -> Photo:
     """Warp one photo; places outside it take the nearest pixel.
 
     Args:
-        photo: Shape `(height, width, channels)`, uint8.
+        photo: Shape `(height, width, 3)`, RGB, uint8.
         warp: What is done.
 
     Returns:
         Same shape and type.
     """
     height, width = photo.shape[:2]
-    return cv2.warpAffine(  # type: ignore[no-any-return]  # cv2 is untyped here
-        photo,
-        matrix(warp, height, width),
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    return warp_photo(photo, to_affine(warp, height, width), height, width)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Augmenter:
-    """Warps photos so that each is different in every epoch and the same in every run.
+def warp_box(box: Box, moved: Affine, height: int, width: int) -> Box | None:
+    """Where a box is after a warp: the smallest upright box around it, cut off at the edges.
 
-    A photo's numbers come from (seed, epoch, index) alone: not from the batch it stands in, the
-    thread that works on it, or what was drawn before. So a run can stop and go on anywhere.
+    Args:
+        box: In the original.
+        moved: From places in the warped photo to places in the original.
+        height: Of both, pixels.
+        width: Of both, pixels.
+
+    Returns:
+        The box in the warped photo; None where nothing of it is left.
     """
+    xmin, ymin, xmax, ymax = box
+    inverse = moved.inverse()
+    # The left edge of a photo lies at -0.5, half a pixel from the centre of its first.
+    corners = [
+        inverse(x * width - 0.5, y * height - 0.5) for x in (xmin, xmax) for y in (ymin, ymax)
+    ]
+    xs, ys = zip(*corners, strict=True)
+    left, right = max(0.0, (min(xs) + 0.5) / width), min(1.0, (max(xs) + 0.5) / width)
+    top, bottom = max(0.0, (min(ys) + 0.5) / height), min(1.0, (max(ys) + 0.5) / height)
+    return (left, top, right, bottom) if left < right and top < bottom else None
 
-    policy: Policy
-    seed: int
 
-    def __call__(self, photos: Photos, indices: NDArray[np.integer], epoch: int) -> Photos:
-        """Augment a batch.
+def warp_mask(mask: NDArray[np.uint8], moved: Affine, height: int, width: int) -> NDArray[np.uint8]:
+    """Stretch a mask to a photo's size and warp it; outside there is no object.
 
-        Args:
-            photos: Shape `(n, height, width, channels)`, uint8.
-            indices: Place of each photo in its dataset, shape `(n,)`.
-            epoch: Counts from 0.
+    Args:
+        mask: Shape `(any, any)`; its values are kept, since between them there is nothing.
+        moved: From places in the warped photo to places in the original.
+        height: Of the warped photo, pixels.
+        width: Of the warped photo, pixels.
 
-        Returns:
-            Same shape and type.
-        """
-        if self.policy.name == "none":
-            return photos
-        height, width = photos.shape[1:3]
-        warped = np.empty_like(photos)
-        for row, index in enumerate(indices):
-            rng = np.random.default_rng((self.seed, epoch, int(index)))
-            warped[row] = apply_warp(photos[row], draw_warp(self.policy, height, width, rng))
-        return warped
+    Returns:
+        Shape `(height, width)`.
+    """
+    warped: NDArray[np.uint8] = cv2.warpAffine(
+        mask,
+        moved.then(scaling(mask.shape[1] / width, mask.shape[0] / height)).to_array(),
+        (width, height),
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return warped

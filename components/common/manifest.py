@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from components.common import storage
 from components.common.errors import DataError
-from components.common.storage import write_atomically
 
 FILE_NAME = "manifest.json"
-FORMAT = 1  # raise it when a reader of the old form would go wrong
+FORMAT = 2  # raise it when a reader of the old form would go wrong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,36 +49,70 @@ class Manifest:
     shards: tuple[Shard, ...]
     rejected: tuple[Rejected, ...] = ()
     split_rule: str | None = None  # e.g. "train 0.7, validation 0.15, test 0.15, seed 0"
+    generation: int = 0  # versions of the dataset before this one, where they are kept together
+    previous: str = ""  # digest of the version before
+    index: str = ""  # file of the index, named by its content as shards are
+    checked: bool = False  # whether every photo was decoded
+    location: str = ""  # URI of the folder of shards and index; empty: beside the manifest
     format: int = FORMAT
 
-    def save(self, folder: Path) -> None:
-        """Write it, atomically; last of all, since a folder with a manifest is complete."""
-        content = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        write_atomically(folder / FILE_NAME, content.encode())
+    def to_bytes(self) -> bytes:
+        """Serialize as JSON."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False).encode()
 
     @classmethod
-    def load(cls, folder: Path) -> Manifest:
-        """Read the manifest of a dataset folder.
+    def from_bytes(cls, content: bytes, uri: str) -> Manifest:
+        """Parse what `to_bytes` made.
+
+        Args:
+            content: The file.
+            uri: Where it is from, for errors.
 
         Raises:
-            DataError: If there is none, or it was written in another format.
+            DataError: If it is no manifest, or was written in another format.
         """
         try:
-            fields = json.loads((folder / FILE_NAME).read_bytes())
-        except FileNotFoundError:
+            fields = json.loads(content)
+            found = fields.get("format")
+        except (ValueError, AttributeError) as error:
+            raise DataError(f"'{uri}' is no manifest of a dataset: {error}") from error
+        if found != FORMAT:
             raise DataError(
-                f"'{folder}' holds no {FILE_NAME}: it is no dataset, or its writer was killed."
-                " Run the step that makes it again."
-            ) from None
-        if fields.get("format") != FORMAT:
-            raise DataError(
-                f"'{folder / FILE_NAME}' must have format {FORMAT}."
-                f" Received: format={fields.get('format')}. Ingest the photos again."
+                f"'{uri}' must have format {FORMAT}. Received: format={found}."
+                " Ingest the photos again."
             )
         fields["classes"] = tuple(fields["classes"])
         fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
         fields["rejected"] = tuple(Rejected(**rejected) for rejected in fields["rejected"])
         return cls(**fields)
+
+    def save(self, folder: str | Path, *, if_absent: bool = False) -> bool:
+        """Write it into a folder; atomically and last, since a folder with a manifest is complete.
+
+        Args:
+            folder: Local, or in Cloud Storage.
+            if_absent: Leave one that is there already.
+
+        Returns:
+            Whether it was written.
+        """
+        uri = storage.join(str(folder), FILE_NAME)
+        return storage.write_bytes(uri, self.to_bytes(), if_absent=if_absent)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Manifest:
+        """Read the manifest of a dataset folder, local or in Cloud Storage.
+
+        Raises:
+            DataError: If there is none, or it was written in another format.
+        """
+        uri = storage.join(str(folder), FILE_NAME)
+        if not storage.exists(uri):
+            raise DataError(
+                f"'{folder}' holds no {FILE_NAME}: it is no dataset, or its writer was killed."
+                " Run the step that makes it again."
+            )
+        return cls.from_bytes(storage.read_bytes(uri), uri)
 
 
 def dataset_digest(classes: Iterable[str], photos: Iterable[tuple[str, str]]) -> str:
@@ -88,6 +123,10 @@ def dataset_digest(classes: Iterable[str], photos: Iterable[tuple[str, str]]) ->
         photos: (class name, SHA-256 of the photo's bytes) of each photo.
     """
     digest = hashlib.sha256(json.dumps(list(classes)).encode())
-    for class_name, sha256 in sorted(photos):
-        digest.update(f"\n{class_name}\t{sha256}".encode())
+    by_class: dict[str, list[bytes]] = defaultdict(list)
+    for class_name, sha256 in photos:
+        by_class[class_name].append(bytes.fromhex(sha256))  # half as much to hold
+    for class_name in sorted(by_class):
+        for content in sorted(by_class.pop(class_name)):
+            digest.update(f"\n{class_name}\t{content.hex()}".encode())
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from filelock import FileLock
 
+from components.common import storage
 from components.common.errors import RegistryError
 from components.common.home import home
 from components.common.registry import ModelVersion
@@ -76,6 +77,7 @@ class MlflowRegistry:
         digest: str,
         metrics: Mapping[str, float],
         labels: Mapping[str, str],
+        place: str = "",
     ) -> ModelVersion:
         """Add a version; the same digest again gives the version that is there already.
 
@@ -89,7 +91,12 @@ class MlflowRegistry:
                     return version
             run = client.create_run(self._find_or_make_experiment(), run_name=model_name)
             run_id = run.info.run_id
-            client.log_artifacts(run_id, str(files), FOLDER)
+            source = f"{run.info.artifact_uri}/{FOLDER}"
+            if place and self._database:
+                source = storage.join(place, f"{model_name}/{digest}")
+                storage.upload_folder(files, source)
+            else:
+                client.log_artifacts(run_id, str(files), FOLDER)
             for name, value in metrics.items():
                 client.log_metric(run_id, name, value)
             for name, label in labels.items():
@@ -98,7 +105,7 @@ class MlflowRegistry:
             self._make_model(model_name)
             made = client.create_model_version(
                 model_name,
-                source=f"{run.info.artifact_uri}/{FOLDER}",
+                source=source,
                 run_id=run_id,
                 tags={**labels, DIGEST: digest},
             )
@@ -154,6 +161,8 @@ class MlflowRegistry:
         """Copy a version's model folder below `folder`, and say where it is."""
         import mlflow
 
+        if storage.is_remote(version.source) and self._database:
+            return _download(version.source, folder)
         try:
             return Path(
                 mlflow.artifacts.download_artifacts(
@@ -217,6 +226,12 @@ def _make_database(path: Path) -> None:
     store = SqlAlchemyStore(_sqlite_uri(new), _artifacts(path).as_uri())
     store.engine.dispose()
     new.rename(path)
+
+
+def _download(source: str, folder: Path) -> Path:
+    for file in storage.list_files(source):
+        storage.download_file(storage.join(source, file.path), folder / FOLDER / file.path)
+    return folder / FOLDER
 
 
 def _artifacts(database: Path) -> Path:

@@ -6,18 +6,39 @@ From a cluster, whose files a laptop cannot read, results come back in the log t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 MARK = "[progress] "
 RESULT = "[result] "
 
 
+_listener: Callable[[str], None] | None = None  # of the whole process: its threads report, too
+
+
 def report(line: str) -> None:
     """Print one progress line; `flush`, since the reader is at the other end of a pipe."""
+    if _listener is not None:
+        _listener(line)
+        return
     print(f"{MARK}{line}", flush=True)
+
+
+@contextlib.contextmanager
+def shown_by(show: Callable[[str], None]) -> Iterator[None]:
+    """Give the progress lines of this process to `show`, instead of printing them.
+
+    For a command that runs a step's code itself, where nobody reads its pipe.
+    """
+    global _listener
+    before, _listener = _listener, show
+    try:
+        yield
+    finally:
+        _listener = before
 
 
 def report_result(values: Mapping[str, Any]) -> None:

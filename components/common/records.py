@@ -5,13 +5,11 @@ Keys follow the TensorFlow Object Detection API, so that other tools read them t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from components.common.errors import DataError
-from components.common.tfrecord import example_class, read_records
+from components.common.tfrecord import example_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +82,6 @@ def from_example(serialized: bytes) -> PhotoRecord:
         box=(box[0], box[1], box[2], box[3]) if box else None,
         mask=mask[0] if mask else None,
     )
-
-
-def read_shard(path: Path) -> Iterator[PhotoRecord]:
-    """Stream the photos of one shard, each record checked by its CRC."""
-    for serialized in read_records(path):
-        yield from_example(serialized)
 
 
 _BOX_KEYS = tuple(f"image/object/bbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax"))

@@ -43,6 +43,7 @@ class Registry(Protocol):
         digest: str,
         metrics: Mapping[str, float],
         labels: Mapping[str, str],
+        place: str = "",
     ) -> ModelVersion:
         """Add a version; the same digest again gives the version that is there already.
 
@@ -52,6 +53,8 @@ class Registry(Protocol):
             digest: Which model it is.
             metrics: Scores on the test photos.
             labels: Where the model comes from.
+            place: URI of a folder for the files; empty: where the registry keeps its own. A server
+                keeps them itself, wherever that is.
         """
 
     def find(self, model_name: str, version: str) -> ModelVersion | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import google_crc32c
@@ -23,29 +22,33 @@ _HEADER = struct.Struct("<QI")  # length of the record, masked checksum of the l
 _CHECKSUM = struct.Struct("<I")
 
 
-def write_record(file: BinaryIO, record: bytes) -> None:
-    """Append one record to an open TFRecord file."""
+def frame(record: bytes) -> bytes:
+    """One record as it stands in a TFRecord file."""
     length = struct.pack("<Q", len(record))
-    file.write(length + _CHECKSUM.pack(_masked_crc(length)))
-    file.write(record)
-    file.write(_CHECKSUM.pack(_masked_crc(record)))
+    checksum = _CHECKSUM.pack(_masked_crc(record))
+    return b"".join((length, _CHECKSUM.pack(_masked_crc(length)), record, checksum))
 
 
-def read_records(path: Path) -> Iterator[bytes]:
+def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:
     """Stream the records of a TFRecord file, each checked by its CRC32C.
+
+    Args:
+        file: Open for reading, at the start of a record.
+        name: Of the file, for errors.
 
     Raises:
         DataError: If a record is damaged or cut short.
     """
-    with path.open("rb") as file:
-        while header := file.read(_HEADER.size):
-            record = _read_record(file, header)
-            if record is None:
-                raise DataError(
-                    f"'{path}' holds a damaged record before byte {file.tell()}: run the step that"
-                    " made it again with --no-cache."
-                )
-            yield record
+    place = 0
+    while header := file.read(_HEADER.size):
+        record = _read_record(file, header)
+        if record is None:
+            raise DataError(
+                f"'{name}' holds a damaged record at byte {place}: delete its folder, and run"
+                " again with --no-cache."
+            )
+        place += _HEADER.size + len(record) + _CHECKSUM.size
+        yield record
 
 
 @functools.cache

@@ -13,7 +13,7 @@ import numpy as np
 from components.common.errors import DataError, RegistryError
 from components.common.manifest import Manifest
 from components.common.model import MODEL_FILE, ModelFolder
-from components.common.photos import PhotoSet, load_photos
+from components.common.photos import Images, PhotoSet, load_photos
 from components.common.progress import Meter, report, report_result
 from components.common.registry import CHAMPION, Registry, open_registry
 from components.common.scores import SCORES
@@ -81,7 +81,7 @@ def evaluate_model(
     return evaluation
 
 
-def predict(model: Path, images: np.ndarray) -> np.ndarray:
+def predict(model: Path, images: Images) -> np.ndarray:
     """Class probabilities of photos.
 
     Args:

@@ -11,6 +11,7 @@ def push(
     evaluation: dsl.Input[dsl.Artifact],
     pushed: dsl.Output[dsl.Artifact],
     registry: str = "",
+    storage: str = "",
     dataset_fingerprint: str = "",
     code_version: str = "",
 ) -> None:
@@ -21,6 +22,8 @@ def push(
         evaluation: Its scores on the test photos.
         pushed: The registered version and the verdict, as pushed.json.
         registry: Which registry: empty for the one of this machine, or mlflow:TRACKING_URI.
+        storage: Where the files of a version go if it is a gs:// folder and the registry is a
+            database file; else the registry keeps them in its own place.
         dataset_fingerprint: Changes when the photos behind the URI change.
         code_version: Version of the step's code, recorded with the model.
     """
@@ -34,6 +37,7 @@ def push(
         Path(evaluation.path),
         Path(pushed.path),
         registry=registry,
+        root=storage,
         code_version=code_version,
     )
     pushed.metadata.update(asdict(result))

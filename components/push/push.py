@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from components.common import storage
 from components.common.model import ModelFolder
 from components.common.progress import report_result
 from components.common.registry import CHAMPION, ModelVersion, Registry, open_registry
@@ -28,7 +29,13 @@ class Pushed:
 
 
 def push_model(
-    model: Path, evaluation: Path, folder: Path, *, registry: str = "", code_version: str = ""
+    model: Path,
+    evaluation: Path,
+    folder: Path,
+    *,
+    registry: str = "",
+    root: str = "",
+    code_version: str = "",
 ) -> Pushed:
     """Register a model with its scores and origin; move the alias `champion` if it is better.
 
@@ -39,6 +46,7 @@ def push_model(
         evaluation: Folder with the model's `evaluation.json`.
         folder: Where `pushed.json` is written.
         registry: URI of the registry; empty takes the usual place.
+        root: Storage root; where it is in Cloud Storage, the files of a version go there too.
         code_version: Recorded with the version.
     """
     scores = json.loads((evaluation / "evaluation.json").read_text())
@@ -50,6 +58,7 @@ def push_model(
         digest=trained.digest(),
         metrics={name: scores[name] for name in SCORES},
         labels=_labels(trained.settings(), scores, code_version),
+        place=storage.join(root, "models") if storage.is_remote(root) else "",
     )
     wins, verdict = _contest(opened, version, scores)
     if wins:

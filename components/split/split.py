@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.common.dataset import DatasetWriter, Part, read_photos
-from components.common.errors import DataError, InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from components.common.dataset import Part, read_examples, read_index
+from components.common.errors import DataError
+from components.common.index import PhotoIndex
 from components.common.manifest import Manifest
 from components.common.progress import Meter
-
-SPLITS = ("train", "validation", "test")
-CERTAINTY = 0.99  # of finding a photo in each split, for the number that the error names
-
-
-def check_fractions(fractions: Mapping[str, float]) -> None:
-    """Refuse fractions that do not make three splits.
-
-    Args:
-        fractions: Share of each of `SPLITS`.
-
-    Raises:
-        InputError: If one is not above 0, or they do not sum to 1.
-    """
-    received = ", ".join(f"{split}_fraction={fractions[split]:g}" for split in SPLITS)
-    if any(not 0 < fractions[split] < 1 for split in SPLITS):
-        raise InputError(f"Each fraction must be above 0 and below 1. Received: {received}")
-    total = math.fsum(fractions[split] for split in SPLITS)
-    if not math.isclose(total, 1.0, abs_tol=1e-6):
-        raise InputError(f"The fractions must sum to 1. Received: {received}, sum {total:g}")
-
-
-def split_of(sha256: str, fractions: Mapping[str, float], *, seed: int = 0) -> str:
-    """The split of a photo, from its content alone.
-
-    The content's hash, read as a number in [0, 1), falls below the first threshold (test), below
-    the second (validation) or above (train). So the same photo lands in the same split in every
-    dataset, copies of it stay together, and new photos move none of the old ones. Test comes
-    first, so that other shares of train and validation leave the test photos as they are.
-
-    Args:
-        sha256: Of the photo's bytes, hexadecimal.
-        fractions: Share of each of `SPLITS`.
-        seed: Another seed gives another, independent split.
-
-    Returns:
-        One of `SPLITS`.
-    """
-    key = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()
-    position = int.from_bytes(key[:8]) / 2**64
-    if position < fractions["test"]:
-        return "test"
-    return "validation" if position < fractions["test"] + fractions["validation"] else "train"
+from components.split.part import PartWriter
+from components.split.rule import SPLITS, check_fractions, photos_needed, split_of
 
 
 def split_photos(
-    source: Path, folders: Mapping[str, Path], fractions: Mapping[str, float], *, seed: int = 0
+    source: Path,
+    folders: Mapping[str, Path],
+    fractions: Mapping[str, float],
+    *,
+    seed: int = 0,
 ) -> dict[str, Manifest]:
     """Write the photos of a dataset into one dataset a split.
+
+    The photos go where those of the whole are; without a storage root, into the step's folders.
 
     Args:
         source: Dataset folder.
@@ -76,23 +43,40 @@ def split_photos(
     """
     check_fractions(fractions)
     whole = Manifest.load(source)
-    writers = {split: DatasetWriter(folders[split], whole.classes) for split in SPLITS}
-    meter = Meter("split", whole.num_photos)
-    for done, record in enumerate(read_photos(source), start=1):
-        writers[split_of(record.sha256, fractions, seed=seed)].add(record)
-        meter.show(done)
-    counts = {split: dict(writers[split].counts) for split in SPLITS}
-    rule = ", ".join(f"{split} {fractions[split]:g}" for split in SPLITS) + f", seed {seed}"
+    splits, parts = _divide(read_index(source), fractions, seed)
+    counts = {split: index.counts() for split, index in parts.items()}
     print(describe(whole.counts, counts))
     _check_classes(whole.counts, counts, fractions)
-    return {
-        split: writer.finish(
-            name=whole.name,
-            source=whole.source,
-            part=Part(split=split, dataset_digest=whole.digest, rule=rule),
-        )
-        for split, writer in writers.items()
-    }
+    rule = ", ".join(f"{split} {fractions[split]:g}" for split in SPLITS) + f", seed {seed}"
+    writers = []
+    for split, index in parts.items():
+        part = Part(split=split, dataset_digest=whole.digest, rule=rule)
+        writers.append(PartWriter(whole, index, part, folders[split]))
+    try:
+        if not all(writer.is_kept for writer in writers):
+            meter = Meter("split", whole.num_photos)
+            for row, example in enumerate(read_examples(source)):
+                writers[splits[row]].add(example)
+                meter.show(row + 1)
+        return {split: writer.finish() for split, writer in zip(SPLITS, writers, strict=True)}
+    finally:
+        for writer in writers:
+            writer.discard()
+
+
+def assign(index: PhotoIndex, fractions: Mapping[str, float], *, seed: int = 0) -> NDArray[np.intp]:
+    """The split of every photo: that of the photo that it follows, which mostly is itself.
+
+    Args:
+        index: Of the photos.
+        fractions: Share of each of `SPLITS`.
+        seed: Another seed gives another, independent split.
+
+    Returns:
+        Indices into `SPLITS`, shape `(n,)`.
+    """
+    splits = (split_of(leader.tobytes().hex(), fractions, seed=seed) for leader in index.leaders)
+    return np.fromiter(map(SPLITS.index, splits), np.intp, len(index))
 
 
 def describe(totals: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -113,14 +97,12 @@ def describe(totals: Mapping[str, int], counts: Mapping[str, Mapping[str, int]])
     return "\n".join(lines)
 
 
-def photos_needed(fraction: float, num_classes: int = 1) -> int:
-    """Photos that each class takes so that a split of this fraction holds one, 99 times of 100.
-
-    Args:
-        fraction: Share of the split, in (0, 1).
-        num_classes: Classes that must all have one.
-    """
-    return math.ceil(math.log((1 - CERTAINTY) / num_classes) / math.log(1 - fraction))
+def _divide(
+    index: PhotoIndex, fractions: Mapping[str, float], seed: int
+) -> tuple[NDArray[np.intp], dict[str, PhotoIndex]]:
+    """The split of every photo, and the index of each split."""
+    splits = assign(index, fractions, seed=seed)
+    return splits, {split: index.take(splits == number) for number, split in enumerate(SPLITS)}
 
 
 def _check_classes(

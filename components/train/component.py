@@ -10,6 +10,7 @@ def train(
     train: dsl.Input[dsl.Dataset],
     validation: dsl.Input[dsl.Dataset],
     policy: dsl.Input[dsl.Artifact],
+    copies: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     architecture: str = "residual",
@@ -30,6 +31,7 @@ def train(
         train: The photos to learn from.
         validation: The photos to choose the epoch by.
         policy: What may be done to the training photos.
+        copies: Augmented copies of them, where they were written beforehand.
         model: model.keras, a SavedModel, the settings, the history and its plot.
         metrics: Loss and accuracy of the kept epoch.
         architecture: Name of the network: residual or mobilenet_v2.
@@ -48,6 +50,7 @@ def train(
     from pathlib import Path
 
     from components.common.artifacts import write_metadata
+    from components.common.dataset import find_dataset
     from components.train.settings import TrainSettings
     from components.train.train import train_model
 
@@ -67,6 +70,7 @@ def train(
         Path(policy.path),
         Path(model.path),
         settings,
+        copies=Path(copies.path) if find_dataset(copies.path) else None,
         code_version=code_version,
     )
     model.metadata.update(framework="keras", architecture=architecture)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from components.common.errors import TrainingError
+from components.common.errors import InputError, TrainingError
 from components.common.progress import format_seconds, report
 from components.train.batches import Batches
 
@@ -34,16 +34,23 @@ def fit(
     Args:
         model: From inputs to class probabilities; changed in place.
         train: Batches to learn from.
-        validation: Batches to choose the epoch by.
+        validation: Batches to choose the epoch by; their labels are soft where those of `train`
+            are.
         epochs: Passes over `train`.
         learning_rate: Peak.
 
     Raises:
+        InputError: If only one of the two has soft labels.
         TrainingError: If the loss stops being a number.
 
     Reference:
         Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization".
     """
+    if train.is_soft != validation.is_soft:
+        raise InputError(
+            "`train` and `validation` must both have soft labels, or neither. Received: "
+            f"train.is_soft={train.is_soft}, validation.is_soft={validation.is_soft}"
+        )
     steps = train.num_batches * epochs
     warmup_steps = max(1, round(WARMUP * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -51,7 +58,7 @@ def fit(
     )
     model.compile(
         keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, clipnorm=1.0),
-        "sparse_categorical_crossentropy",
+        "categorical_crossentropy" if train.is_soft else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile="auto" if _is_xla_fast() else False,
     )

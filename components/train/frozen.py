@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from components.augment.augmenter import NO_POLICY, Augmenter
 from components.augment.policies import Policy
-from components.augment.warp import Augmenter
+from components.common.errors import InputError
 from components.common.photos import PhotoSet
 from components.common.progress import Meter
 from components.train.batches import Batches
@@ -23,7 +24,8 @@ AUGMENTED_COPIES = 1  # beside the originals; a second one costs as much and add
 # As an L2 penalty on the mean loss over n rows that is 1 / (2 C n).
 PRIOR = 0.01
 
-Copy = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (images, rows) -> images
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (images, rows) -> images
+View = tuple[PhotoSet, Change]
 Features = NDArray[np.float32]
 
 
@@ -36,27 +38,35 @@ def fit_head(
     epochs: int,
     learning_rate: float,
     seed: int,
+    copies: PhotoSet | None = None,
 ) -> tuple[keras.Model, Fit]:
     """Train a logistic head on the features of a backbone that stays as it is.
 
     Args:
         backbone: From photos to features `(n, num_features)`.
-        train: Photos to learn from: as they are, and an augmented copy where the policy has one.
+        train: Photos to learn from: as they are and, but for the policy "none", augmented.
         validation: Photos to choose the epoch by, as they are.
         policy: What may be done to training photos.
         epochs: Passes over the features.
         learning_rate: Peak.
         seed: Of the warps and the order.
+        copies: The augmented photos, any number of each; None makes one of each on the way.
 
     Returns:
         The head, from features to class probabilities, and how its training went.
+
+    Raises:
+        InputError: If `copies` has other classes than `train`.
     """
-    copies = _copies(policy, seed)
-    meter = Meter("computed features of", len(copies) * len(train) + len(validation))
-    features = np.concatenate(
-        [_features(backbone, train, copy, meter, k * len(train)) for k, copy in enumerate(copies)]
-    )
-    held_out = _features(backbone, validation, _as_is, meter, len(copies) * len(train))
+    if copies is not None and copies.classes != train.classes:
+        raise InputError(
+            f"`copies` must have the classes of `train`, {train.classes}."
+            f" Received: {copies.classes}"
+        )
+    views = _views(train, policy, seed, copies)
+    meter = Meter("computed features of", sum(len(p) for p, _ in views) + len(validation))
+    features = _features(backbone, views, meter, done=0)
+    held_out = _features(backbone, [(validation, _as_is)], meter, done=len(features))
     head = keras.Sequential(
         [
             keras.Input((features.shape[1],)),
@@ -68,7 +78,7 @@ def fit_head(
         ],
         name="head",
     )
-    labels = np.tile(train.labels, len(copies))
+    labels = np.concatenate([photos.labels for photos, _ in views])
     fitted = fit(
         head,
         Batches(labels, lambda rows, _: features[rows], batch_size=HEAD_BATCH, seed=seed),
@@ -79,26 +89,28 @@ def fit_head(
     return head, fitted
 
 
-def _copies(policy: Policy, seed: int) -> list[Copy]:
-    """The views of each training photo that the head learns from."""
-    copies: list[Copy] = [_as_is]
-    if policy.name != "none":
+def _views(train: PhotoSet, policy: Policy, seed: int, copies: PhotoSet | None) -> list[View]:
+    """All that the head learns from."""
+    views: list[View] = [(train, _as_is)]
+    if copies is not None:
+        return [*views, (copies, _as_is)]
+    if policy.name != NO_POLICY:
         augmenter = Augmenter(policy=policy, seed=seed)
-        copies += [partial(augmenter, epoch=epoch) for epoch in range(AUGMENTED_COPIES)]
-    return copies
+        views += [(train, partial(augmenter, epoch=epoch)) for epoch in range(AUGMENTED_COPIES)]
+    return views
 
 
-def _as_is(images: np.ndarray, rows: np.ndarray) -> np.ndarray:  # noqa: ARG001  # one view a photo
+def _as_is(images: np.ndarray, rows: np.ndarray) -> np.ndarray:  # noqa: ARG001  # as any `Change`
     return images
 
 
-def _features(
-    backbone: keras.Model, photos: PhotoSet, copy: Copy, meter: Meter, done: int
-) -> Features:
+def _features(backbone: keras.Model, views: Sequence[View], meter: Meter, *, done: int) -> Features:
     parts = []
-    for start in range(0, len(photos), BACKBONE_BATCH):
-        rows = np.arange(start, min(start + BACKBONE_BATCH, len(photos)))
-        images = copy(photos.images[rows], rows).astype(np.float32)
-        parts.append(keras.ops.convert_to_numpy(backbone.predict_on_batch(images)))
-        meter.show(done + int(rows[-1]) + 1)
+    for photos, change in views:
+        for start in range(0, len(photos), BACKBONE_BATCH):
+            rows = np.arange(start, min(start + BACKBONE_BATCH, len(photos)))
+            images = change(photos.images[rows], rows).astype(np.float32)
+            parts.append(keras.ops.convert_to_numpy(backbone.predict_on_batch(images)))
+            done += len(rows)
+            meter.show(done)
     return np.concatenate(parts)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from components.augment.policies import Policy
 from components.common.errors import InputError
 from components.train.architectures import Architecture, check_image_size, find_architecture
+from components.train.weights import NONE
 
 AUTO = "auto"
+MOST_COPIES = 100  # of a photo; each takes as long as the photo itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,37 @@ class TrainSettings:
             image_size=self.image_size or usual.image_size,
             epochs=self.epochs or usual.epochs,
             learning_rate=self.learning_rate or usual.learning_rate,
+        )
+
+
+def check_augmentation(policy: Policy, weights: str, copies: int = 0) -> None:
+    """Refuse augmentation that training from these weights would not use.
+
+    Args:
+        policy: What may be done to training photos.
+        weights: Where the backbone starts, resolved.
+        copies: Augmented copies a photo that are written beforehand.
+
+    Raises:
+        InputError: If a frozen backbone would see mixed photos, or copies would be written for
+            nothing.
+    """
+    _check_range("augmented_copies", copies, 0, MOST_COPIES)
+    if policy.mixes and weights != NONE:
+        raise InputError(
+            f"`augmentation` '{policy.name}' mixes photos and labels anew in every epoch, but a"
+            " network that starts from weights is frozen and sees few copies. Pass `weights` none,"
+            " or an augmentation that mixes nothing."
+        )
+    if copies and weights == NONE:
+        raise InputError(
+            "`augmented_copies` are for a network that starts from weights: one that is trained"
+            f" whole gets new ones in every epoch. Pass 0. Received: {copies}"
+        )
+    if copies and policy.name == "none":
+        raise InputError(
+            "`augmented_copies` must be 0 with `augmentation` none, which changes nothing."
+            f" Received: {copies}"
         )
 
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
+from components.augment.augmenter import Augmenter
+from components.augment.mixing import Mixer
 from components.augment.policies import Policy
-from components.augment.warp import Augmenter
+from components.common.errors import InputError
 from components.common.manifest import Manifest
 from components.common.model import MODEL_FILE, SAVED_MODEL, ModelFolder
+from components.common.parallel import num_cores
 from components.common.photos import PhotoSet, load_photos
 from components.common.progress import report
-from components.train.batches import Batches
+from components.train.batches import Batches, Rows
 from components.train.curves import plot_history
 from components.train.fitting import Fit, fit
 from components.train.frozen import fit_head
-from components.train.settings import TrainSettings
+from components.train.settings import TrainSettings, check_augmentation
 from components.train.weights import NONE, load_weights
 
 DROPOUT = 0.2  # before the head of a network that is trained from scratch
-AUGMENTING_THREADS = 2
 
 
 def train_model(
@@ -34,6 +38,7 @@ def train_model(
     folder: Path,
     settings: TrainSettings,
     *,
+    copies: Path | None = None,
     code_version: str = "",
 ) -> Fit:
     """Train, and write the model folder.
@@ -47,26 +52,32 @@ def train_model(
         policy: Folder of the augmentation policy.
         folder: Where the model is written, see `ModelFolder`.
         settings: How to train.
+        copies: Dataset folder of augmented copies of the training photos, for a frozen backbone;
+            None makes them on the way.
         code_version: Recorded with the model.
 
     Returns:
         How training went.
 
     Raises:
-        InputError: If the weights do not fit the architecture.
+        InputError: If the weights do not fit the architecture, or the policy not the weights.
     """
     settings = settings.resolved()
     chosen = Policy.load(policy)
+    num_copies = _count_copies(train, copies)
+    check_augmentation(chosen, settings.weights, num_copies)
     make_deterministic(settings.seed)
     start = time.monotonic()
     with (
         load_photos(train, settings.image_size) as learned,
         load_photos(validation, settings.image_size) as held_out,
+        load_photos(copies, settings.image_size) if copies else nullcontext() as augmented,
     ):
-        model, fitted = _train(learned, held_out, chosen, settings)
+        model, fitted = _train(learned, held_out, augmented, chosen, settings)
     record = {
         **asdict(settings),
         "augmentation": chosen.name,
+        "augmented_copies": num_copies,
         "best_epoch": fitted.best_epoch + 1,
         "num_parameters": int(model.count_params()),
         "training_seconds": round(time.monotonic() - start, 1),
@@ -112,7 +123,11 @@ def assemble(backbone: keras.Model, head: keras.Model, *, mirror_averaging: bool
 
 
 def _train(
-    train: PhotoSet, validation: PhotoSet, policy: Policy, settings: TrainSettings
+    train: PhotoSet,
+    validation: PhotoSet,
+    copies: PhotoSet | None,
+    policy: Policy,
+    settings: TrainSettings,
 ) -> tuple[keras.Model, Fit]:
     architecture = settings.find_architecture()
     backbone = architecture.build_backbone(settings.image_size)
@@ -126,6 +141,7 @@ def _train(
             epochs=settings.epochs,
             learning_rate=settings.learning_rate,
             seed=settings.seed,
+            copies=copies,
         )
         return assemble(backbone, head, mirror_averaging=settings.mirror_averaging), fitted
     head = keras.Sequential(
@@ -136,26 +152,61 @@ def _train(
         ],
         name="head",
     )
-    augmenter = Augmenter(policy=policy, seed=settings.seed)
     fitted = fit(
         assemble(backbone, head, mirror_averaging=False),
-        Batches(
-            train.labels,
-            lambda rows, epoch: augmenter(train.images[rows], rows, epoch).astype(np.float32),
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            num_threads=AUGMENTING_THREADS,
-        ),
-        Batches(
-            validation.labels,
-            lambda rows, _: validation.images[rows].astype(np.float32),
-            batch_size=settings.batch_size,
-            seed=None,
-        ),
+        _augmented_batches(train, policy, settings),
+        _plain_batches(validation, policy, settings),
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
     )
     return assemble(backbone, head, mirror_averaging=settings.mirror_averaging), fitted
+
+
+def _augmented_batches(photos: PhotoSet, policy: Policy, settings: TrainSettings) -> Batches:
+    augmenter = Augmenter(policy=policy, seed=settings.seed)
+    mixer = Mixer(augmenter=augmenter, num_photos=len(photos), size=settings.image_size)
+
+    def take(rows: Rows, epoch: int) -> np.ndarray:
+        if policy.mixes:
+            return mixer.photos(photos.images, rows, epoch).astype(np.float32)
+        return augmenter(photos.images[rows], rows, epoch).astype(np.float32)
+
+    def soften(rows: Rows, epoch: int) -> NDArray[np.float32]:
+        return mixer.labels(photos.labels, len(photos.classes), rows, epoch)
+
+    return Batches(
+        photos.labels,
+        take,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        num_threads=num_cores(),
+        soften=soften if policy.mixes else None,
+    )
+
+
+def _plain_batches(photos: PhotoSet, policy: Policy, settings: TrainSettings) -> Batches:
+    of_class = np.eye(len(photos.classes), dtype=np.float32)
+    return Batches(
+        photos.labels,
+        lambda rows, _: photos.images[rows].astype(np.float32),
+        batch_size=settings.batch_size,
+        seed=None,
+        # One loss judges both, so where labels are mixed in training, these are written so, too.
+        soften=(lambda rows, _: of_class[photos.labels[rows]]) if policy.mixes else None,
+    )
+
+
+def _count_copies(train: Path, copies: Path | None) -> int:
+    """Augmented copies a photo, 0 where none are written."""
+    if copies is None:
+        return 0
+    originals, augmented = Manifest.load(train), Manifest.load(copies)
+    if augmented.dataset_digest != originals.dataset_digest:
+        raise InputError(
+            f"`copies` must be of dataset {originals.dataset_digest[:12]}, as `train` is. Received:"
+            f" copies of dataset {augmented.dataset_digest[:12]}"
+        )
+    return augmented.num_photos // originals.num_photos
 
 
 def _provenance(train: Path, code_version: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import click
 from components.common.errors import PawpetalError
 from components.common.home import DEFAULT, VARIABLE
 from pipelines.cli.compile import compile_command
+from pipelines.cli.data import data
 from pipelines.cli.models import models
 from pipelines.cli.run import run
 from pipelines.cli.runs import runs
@@ -38,6 +39,7 @@ def cli(home: str | None) -> None:
 cli.add_command(run)
 cli.add_command(runs)
 cli.add_command(models)
+cli.add_command(data)
 cli.add_command(compile_command)
 
 

@@ -25,13 +25,22 @@ from components.common.errors import InputError
     show_default=True,
     help="What trains: none, gpu:TYPE:COUNT or tpu:GENERATION:TOPOLOGY; for Kubeflow alone.",
 )
-def compile_command(check: bool, output: str | None, image_registry: str, accelerator: str) -> None:
+@click.option(
+    "--num-workers",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Pods that share the work of ingest; above 1 a run needs `storage`.",
+)
+def compile_command(
+    check: bool, output: str | None, image_registry: str, accelerator: str, num_workers: int
+) -> None:
     """Compile the pipelines into pipelines/specs, one spec a target."""
-    is_usual = not image_registry and accelerator == "none"
+    is_usual = not image_registry and accelerator == "none" and num_workers == 1
     if not is_usual and not output:
         raise InputError(
-            "`output` must name a folder where `image_registry` or `accelerator` is set, since the"
-            " committed specs have the usual settings."
+            "`output` must name a folder where `image_registry`, `accelerator` or `num_workers` is"
+            " set, since the committed specs have the usual settings."
         )
     if check and output:
         raise InputError("`check` looks at pipelines/specs: leave `output` out.")
@@ -41,7 +50,9 @@ def compile_command(check: bool, output: str | None, image_registry: str, accele
     from pipelines.specs import FOLDER
 
     settings = SpecSettings(
-        image_registry=image_registry, accelerator=parse_accelerator(accelerator)
+        image_registry=image_registry,
+        accelerator=parse_accelerator(accelerator),
+        num_workers=num_workers,
     )
     if not check:
         for path in compile_specs(Path(output) if output else FOLDER, settings):

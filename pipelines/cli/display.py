@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -67,18 +67,25 @@ class Display:
 
 
 def _rows(run: Run) -> Iterable[tuple[str, str]]:
+    if run.findings:
+        yield "Photos", _findings(run.findings)
     if run.status == SUBMITTED:
         yield "Status", "it goes on in the cluster, and nobody here follows it"
         if run.error:
             yield "Why", escape(run.error["message"])
     elif run.error:
+        if run.data_report:
+            yield "Data report", Path(run.data_report).as_uri()
         yield "Failed", f"[red]step {run.error['step']}[/]: {escape(run.error['message'])}"
         yield "Log", escape(run.error["log"])
-        yield "Next", "mend it and run the same again: finished steps come from the cache"
+        if "--no-cache" not in run.error["message"]:
+            yield "Next", "mend it and run the same again: finished steps come from the cache"
     elif run.status != SUCCEEDED:
         yield "Status", run.status
     else:
         yield from _outcome(run)
+    if run.warning:
+        yield "Warning", f"[yellow]{escape(run.warning)}[/]"
     if run.url:
         yield "Page", escape(run.url)
 
@@ -108,6 +115,13 @@ def _outcome(run: Run) -> Iterable[tuple[str, str]]:
         version = f"{run.model['name']} version {run.model['version']}"
         yield "Registered", f"{escape(version)}, {escape(run.model['verdict'])}"
     yield "Time", format_seconds(run.seconds)
-    for name in ("preview", "report"):
+    for name in ("data_report", "preview", "report"):
         if page := getattr(run, name):
-            yield name.capitalize(), Path(page).as_uri()
+            yield name.replace("_", " ").capitalize(), Path(page).as_uri()
+
+
+def _findings(findings: Mapping[str, int]) -> str:
+    """How much was found in the photos, worst first."""
+    found = [f"{count} {name}{'s' * (count > 1)}" for name, count in findings.items() if count]
+    color = "yellow" if findings["warning"] or findings["error"] else "green"
+    return f"[{color}]{', '.join(found)}[/]: see the data report" if found else "nothing unusual"

@@ -34,6 +34,10 @@ OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         (DOCKER, KUBEFLOW),
         {"metavar": "HOST[/PATH]", "help": "Where images are pulled from."},
     ),
+    "num_workers": (
+        (KUBEFLOW,),
+        {"type": int, "metavar": "NUMBER", "help": "Pods that share the work of ingest."},
+    ),
     "host": ((KUBEFLOW,), {"metavar": "URL", "help": "Address of Kubeflow Pipelines."}),
     "namespace": ((KUBEFLOW,), {"help": "Of the runs, where Kubeflow has many users."}),
     "experiment": ((KUBEFLOW,), {"help": "That the run is shown under; made when new."}),

@@ -73,6 +73,7 @@ class KubeflowTarget:
     accelerator: Accelerator = NONE
     cpus: float = 0.0  # of a step, at most; 0 for the usual
     memory: str = ""  # e.g. "4Gi"; empty for the usual
+    num_workers: int = 1  # pods that share the work of ingest
     wait: bool = True  # follow runs to their end
     poll_s: float = 3.0  # between questions how a run goes
     give_up_s: float = 600.0  # how long a lost connection is tried again
@@ -87,6 +88,11 @@ class KubeflowTarget:
         """
         self._check_settings()
         _check_reach(arguments)
+        if self.num_workers > 1 and not arguments["storage"]:
+            raise InputError(
+                "`storage` must be a gs:// folder where `num_workers` is above 1: the workers leave"
+                " their shards there. Received: ''"
+            )
         self.login().check()
         health = Server(self.host, self.login()).health()
         if health.multi_user and not self.namespace:
@@ -132,6 +138,7 @@ class KubeflowTarget:
             accelerator=self.accelerator,
             cpus=self.cpus,
             memory=self.memory,
+            num_workers=self.num_workers,
         )
 
     def _check_settings(self) -> None:
@@ -144,16 +151,22 @@ class KubeflowTarget:
         if parts.username or parts.password or parts.query or parts.fragment:
             raise InputError("`host` must hold no user name, password, query or fragment.")
         check_limits(self.cpus, self.memory)
+        self.spec_settings()  # refuses what no spec can have
         reference(self.accelerator.image, self.image_registry)  # refuses what is no registry
 
 
 def _check_reach(arguments: Mapping[str, Any]) -> None:
     """Refuse what names something of this machine, which a pod does not have."""
-    dataset = arguments["dataset"].removeprefix("folder:")
-    if arguments["dataset"].startswith("folder:") and not storage.is_remote(dataset):
+    kind, _, place = arguments["dataset"].partition(":")
+    if kind in ("folder", "archive") and not storage.is_remote(place):
         raise InputError(
-            "`dataset` must be where the cluster can read it. Received: a folder of this machine,"
-            f" '{dataset}'. Copy it to a bucket, and pass gs://BUCKET/PREFIX"
+            f"`dataset` must be where the cluster can read it. Received: {kind} '{place}' of this"
+            " machine. Copy it to a bucket, and pass gs://BUCKET/PREFIX"
+        )
+    if arguments["storage"] and not storage.is_remote(arguments["storage"]):
+        raise InputError(
+            "`storage` must be empty or a gs:// URI on a cluster. Received:"
+            f" '{arguments['storage']}', a path of this machine"
         )
     weights = arguments["weights"]
     if weights not in (AUTO, IMAGENET, NO_WEIGHTS) and not storage.is_remote(weights):
@@ -355,6 +368,8 @@ class KubeflowRun:
         for step in self.run.steps:  # a log that could not be had at once, perhaps can now
             if step.status in (SUCCEEDED, FAILED) and not Path(step.log).is_file():
                 self._keep_log(step, tasks)
+        if findings := self._result("ingest"):
+            self.run.findings = findings
         if scores := self._result("evaluate"):
             add_scores(self.run, scores)
         if pushed := self._result("push"):

@@ -23,7 +23,6 @@ SECRET_KEYS = (
     "MLFLOW_TRACKING_TOKEN",
     "MLFLOW_TRACKING_USERNAME",
 )
-SECRET_STEPS = ("ingest", "train", "evaluate", "push")  # that reach buckets or the registry
 SECRET_FOLDER = "/var/run/secrets/pawpetal"  # noqa: S105  # where the secret's keys are files
 
 
@@ -40,10 +39,9 @@ def adapt(
     """
     # Images loaded into a node are used as they are; tags never move, so nothing is stale.
     kubernetes.set_image_pull_policy(task, "IfNotPresent")
-    if task.name in SECRET_STEPS:
-        keys = {key: key for key in SECRET_KEYS}
-        kubernetes.use_secret_as_env(task, SECRET, keys, optional=True)
-        kubernetes.use_secret_as_volume(task, SECRET, mount_path=SECRET_FOLDER, optional=True)
+    # Every step reaches buckets, where the photos are.
+    kubernetes.use_secret_as_env(task, SECRET, {key: key for key in SECRET_KEYS}, optional=True)
+    kubernetes.use_secret_as_volume(task, SECRET, mount_path=SECRET_FOLDER, optional=True)
     least_cpus, least_mib, usual_cpus, usual_mib = RESOURCES.get(task.name, OTHERS)
     most_cpus, most_mib = cpus or usual_cpus, mebibytes(memory) or usual_mib
     task.set_cpu_limit(_cpus(most_cpus)).set_memory_limit(f"{most_mib}Mi")

@@ -14,6 +14,8 @@ from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from components.common import storage
+from components.common.errors import PawpetalError
 from components.common.home import VARIABLE, home
 from components.common.progress import MARK
 from pipelines.code_version import code_version
@@ -21,6 +23,7 @@ from pipelines.runs import CANCELLED, FAILED, SUCCEEDED, RunFolder, Step
 from pipelines.specs import PLAIN, spec_path
 from pipelines.targets import Event, StepEnded, StepProgress, StepStarted
 from pipelines.targets.record import (
+    add_findings,
     add_model,
     add_scores,
     begin,
@@ -135,8 +138,13 @@ class LocalRun:
         start = time.monotonic()
         process = self._start()
         try:
-            yield from self._read(process)
-            if process.wait() == 0:
+            for event in self._read(process):
+                if isinstance(event, StepEnded) and not event.step.cached:
+                    self._mirror()
+                yield event
+            ended_well = process.wait() == 0
+            self._keep_data_report()
+            if ended_well:
                 self._summarise()
                 self.run.status = SUCCEEDED
             else:
@@ -158,6 +166,7 @@ class LocalRun:
                     step.status = self.run.status
             self.run.seconds = round(time.monotonic() - start, 1)
             self._folder.save(self.run)
+            self._mirror()
 
     def _start(self) -> subprocess.Popen[str]:
         spec, containers = self._runner.prepare(self.run.pipeline, self._folder.path)
@@ -235,15 +244,43 @@ class LocalRun:
         for entry in self._cache.glob("*.json"):
             entry.replace(kept / entry.name)
 
+    def _mirror(self) -> None:
+        """Copy what the run has left so far to its storage, where that is in the cloud."""
+        root = self._arguments["storage"]
+        if not storage.is_remote(root):
+            return
+        place = storage.join(root, f"runs/{self.run.run_id}")
+        try:
+            storage.upload_folder(self._folder.path, place)
+            self.run.warning = None
+        except PawpetalError as error:  # the steps go on; the next call tries again
+            self.run.warning = f"'{place}' lacks some of what the run left: {error}"
+            self._folder.save(self.run)
+
+    def _keep_data_report(self) -> None:
+        """Bring what was found in the photos into sight, also where that ended the run."""
+        for page in self._outputs.glob("*/ingest/data_report"):
+            self._keep_page("data_report", page)
+        for findings in self._outputs.glob("*/ingest/findings"):
+            self._keep_findings(findings)
+
+    def _keep_page(self, name: str, page: Path) -> None:
+        # The pages have no suffix where kfp puts them, and browsers want one.
+        kept = self._folder.path / f"{name}.html"
+        shutil.copyfile(page, kept)
+        setattr(self.run, name, str(kept))
+
+    def _keep_findings(self, findings: Path) -> None:
+        shutil.copyfile(findings, self._folder.path / "data_report.json")
+        add_findings(self.run, json.loads(findings.read_text()))
+
     def _summarise(self) -> None:
         """Gather what the steps left: scores, the gate's verdict, the version, the pages."""
         outputs = json.loads((self._folder.path / "outputs.json").read_text())
         add_scores(self.run, json.loads(Path(outputs["evaluation"], "evaluation.json").read_text()))
-        # The pages have no suffix where kfp puts them, and browsers want one.
-        for name in ("report", "preview"):
-            page = self._folder.path / f"{name}.html"
-            shutil.copyfile(outputs[name], page)
-            setattr(self.run, name, str(page))
+        for name in ("data_report", "report", "preview"):
+            self._keep_page(name, Path(outputs[name]))
+        self._keep_findings(Path(outputs["findings"]))
         for path in self._outputs.glob("*/push/pushed/pushed.json"):
             add_model(self.run, json.loads(path.read_text()))
         skip_waiting_steps(self.run)

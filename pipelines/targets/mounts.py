@@ -68,8 +68,7 @@ def mounts(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _written(arguments: Mapping[str, Any]) -> Iterator[str]:
     yield from _downloads(arguments).values()
-    if _is_path(arguments["data_dir"]):
-        yield arguments["data_dir"]
+    yield from (path for name in ("data_dir", "storage") if _is_path(path := arguments[name]))
     if arguments["registry"].startswith(SQLITE):
         yield str(Path(arguments["registry"].removeprefix(SQLITE)).parent)
 
@@ -81,6 +80,8 @@ def _read(arguments: Mapping[str, Any]) -> Iterator[str]:
     if kind == "folder":
         yield path
         yield from _linked(Path(path))
+    if kind == "archive" and _is_path(path):
+        yield path
     if _is_path(arguments["weights"]) and Path(arguments["weights"]).is_file():
         yield arguments["weights"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,6 +49,12 @@ def add_scores(run: Run, scores: Mapping[str, Any]) -> None:
         "accuracy": scores["accuracy"],
         "passed": scores["accuracy"] >= minimum,
     }
+
+
+def add_findings(run: Run, report: Mapping[str, Any]) -> None:
+    """Record how much was found in the photos, as the data report tells of it."""
+    severities = Counter(finding["severity"] for finding in report["findings"])
+    run.findings = {name: severities[name] for name in ("error", "warning", "note")}
 
 
 def add_model(run: Run, pushed: Mapping[str, Any]) -> None:

@@ -121,7 +121,7 @@ def test_the_committed_specs_are_never_given_unusual_settings():
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
     assert done.returncode == 2
-    assert "`output` must name a folder where `image_registry` or `accelerator`" in done.stderr
+    assert "`output` must name a folder where `image_registry`, `accelerator`" in done.stderr
 
 
 def pinned(lock):

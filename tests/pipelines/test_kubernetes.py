@@ -8,7 +8,7 @@ from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes_pb2
 from pipelines.accelerators import NONE, parse_accelerator
 from pipelines.compiling import SpecSettings, compile_spec
 from pipelines.specs import KUBEFLOW, PLAIN, spec_path
-from pipelines.targets.kubernetes import RESOURCES, SECRET_STEPS
+from pipelines.targets.kubernetes import RESOURCES
 
 STEPS = ("ingest", "split", "augment", "train", "evaluate", "push")
 
@@ -48,11 +48,11 @@ def test_an_image_that_the_node_has_is_used(committed, step):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_only_steps_that_reach_out_see_credentials_and_none_needs_them(committed, step):
+def test_every_step_sees_credentials_for_buckets_and_none_needs_them(committed, step):
     settings = on_kubernetes(committed, step)
     secrets = [*settings.secret_as_env, *settings.secret_as_volume]
 
-    assert bool(secrets) == (step in SECRET_STEPS)
+    assert secrets
     assert all(secret.optional for secret in secrets)
 
 

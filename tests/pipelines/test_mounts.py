@@ -42,6 +42,16 @@ def test_a_sample_needs_the_home_alone(home):
     assert seen() == {str(home): True}
 
 
+def test_a_storage_folder_can_be_written_to_and_a_bucket_needs_no_mount(home, tmp_path):
+    assert seen(storage="/shared/pawpetal") == {str(home): True, "/shared/pawpetal": True}
+    assert seen(storage="gs://bucket/pawpetal") == {str(home): True}
+
+
+def test_an_archive_can_be_read_and_not_written(home):
+    assert seen(dataset="archive:/photos.zip") == {str(home): True, "/photos.zip": False}
+    assert seen(dataset="archive:gs://bucket/photos.zip") == {str(home): True}
+
+
 def test_photos_and_weights_can_be_read_and_not_written(home, tmp_path):
     weights = tmp_path / "x.weights.h5"
     weights.touch()

@@ -35,9 +35,12 @@ def test_the_defaults_pass_and_are_completed():
         ({"architecture": "residul"}, "Did you mean 'residual'?"),
         ({"augmentation": "hevy"}, "Did you mean 'heavy'?"),
         ({"dataset": "sample:flower"}, "Did you mean 'sample:flowers'?"),
-        ({"dataset": "flowers"}, "`dataset` must be sample:NAME, tfds:NAME, folder:PATH or gs://"),
+        ({"dataset": "flowers"}, "must be sample:NAME, tfds:NAME, folder:PATH, archive:PATH or gs"),
         ({"dataset": "folder:/no/such/place"}, "No such folder: '/no/such/place'"),
         ({"data_dir": "/data"}, "`data_dir` goes with tfds: datasets"),
+        ({"dataset": "archive:/no/such.zip"}, "/no/such.zip"),
+        ({"data_policy": "stric"}, "Did you mean 'strict'?"),
+        ({"storage": "/dev/null/below"}, "`storage` must be a folder that can be written to"),
         ({"image_size": 16}, "`image_size` must be from 32 to 1024"),
         ({"image_size": 5000}, "`image_size` must be from 32 to 1024"),
         ({"test_fraction": 0.2}, "must sum to 1. Received: train_fraction=0.7"),
@@ -50,6 +53,20 @@ def test_the_defaults_pass_and_are_completed():
         ({"registry": "vertex:x"}, "`registry` must be empty"),
         ({"weights": "imagenet"}, "no ImageNet weights for architecture 'residual'"),
         ({"weights": "model.pkl"}, "ends with .weights.h5 or .keras"),
+        ({"augmentation": "mixup", "weights": "a.weights.h5"}, "'mixup' mixes photos and labels"),
+        (
+            {"augmentation": "mixup", "architecture": "mobilenet_v2", "weights": "imagenet"},
+            "'mixup' mixes photos and labels anew in every epoch, but a network that starts from"
+            " weights is frozen and sees few copies. Pass `weights` none",
+        ),
+        ({"augmentation": "cutmix", "architecture": "mobilenet_v2"}, "Pass `weights` none"),
+        ({"augmented_copies": 2}, "`augmented_copies` are for a network that starts from weights"),
+        (
+            {"augmented_copies": 2, "augmentation": "none", "architecture": "mobilenet_v2"},
+            "`augmented_copies` must be 0 with `augmentation` none",
+        ),
+        ({"augmented_copies": -1}, "`augmented_copies` must be from 0 to 100. Received: -1"),
+        ({"augmented_copies": 101}, "`augmented_copies` must be from 0 to 100. Received: 101"),
         ({"weights": "/no/such.weights.h5"}, "`weights` must name a file that exists"),
     ],
 )
@@ -59,6 +76,22 @@ def test_what_cannot_work_is_refused_before_any_step(changed, message):
 
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("augmentation", ["mixup", "cutmix", "color", "erasing", "randaugment"])
+def test_any_augmentation_may_train_a_whole_network(augmentation):
+    assert prepare_here(arguments(augmentation=augmentation))["augmentation"] == augmentation
+
+
+def test_copies_may_be_written_for_a_network_that_starts_from_weights(tmp_path):
+    from components.train.architectures import find_architecture
+
+    file = tmp_path / "own.weights.h5"
+    find_architecture("residual").build_backbone(64).save_weights(file)
+
+    prepared = prepare_here(arguments(weights=str(file), augmented_copies=3))
+
+    assert prepared["augmented_copies"] == 3
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -92,6 +125,28 @@ def test_a_home_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
 
     with pytest.raises(InputError, match="cannot be written to"):
         prepare_here(arguments())
+
+
+def test_datasets_are_kept_at_home_where_nothing_else_is_said(tmp_path):
+    assert prepare_here(arguments())["storage"] == str(tmp_path / "home")
+
+
+def test_a_relative_storage_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert prepare_here(arguments(storage="kept"))["storage"] == str(tmp_path / "kept")
+
+
+def test_a_bucket_that_cannot_be_written_to_is_refused_before_any_step(gcs):
+    with pytest.raises(InputError, match="no-such-bucket"):
+        prepare_here(arguments(storage="gs://no-such-bucket/pawpetal"))
+
+
+def test_a_bare_archive_is_told_how_to_be_passed(tmp_path):
+    (tmp_path / "photos.zip").write_bytes(b"")
+
+    with pytest.raises(InputError, match=f"pass archive:{tmp_path}/photos.zip"):
+        prepare_here(arguments(dataset=str(tmp_path / "photos.zip")))
 
 
 def test_a_folder_named_like_a_word_for_weights_is_no_weights(tmp_path, monkeypatch):

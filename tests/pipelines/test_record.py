@@ -2,7 +2,14 @@ import pytest
 
 from components.common.scores import SCORES
 from pipelines.runs import RunFolder
-from pipelines.targets.record import add_model, add_scores, begin, last_error, skip_waiting_steps
+from pipelines.targets.record import (
+    add_findings,
+    add_model,
+    add_scores,
+    begin,
+    last_error,
+    skip_waiting_steps,
+)
 
 SCORED = dict.fromkeys(SCORES, 0.5) | {"accuracy": 0.9, "num_photos": 40, "per_class": []}
 
@@ -32,6 +39,14 @@ def test_the_version_is_recorded_under_the_name_that_summaries_use(run):
     add_model(run, {"model_name": "pets", "version": "3", "is_champion": True, "verdict": "first"})
 
     assert run.model == {"name": "pets", "version": "3", "is_champion": True, "verdict": "first"}
+
+
+def test_findings_in_the_photos_are_counted_by_severity(run):
+    severities = ("warning", "note", "warning")
+
+    add_findings(run, {"findings": [{"severity": severity} for severity in severities]})
+
+    assert run.findings == {"error": 0, "warning": 2, "note": 1}
 
 
 def test_only_steps_that_were_never_reached_are_skipped(run):

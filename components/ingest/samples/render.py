@@ -18,9 +18,14 @@ _SIDE_PX = (96, 161)  # range of widths and of heights, the end not included
 
 
 def render(
-    name: str, *, photos_per_class: int | None = None, seed: int = 0
+    name: str,
+    *,
+    photos_per_class: int | None = None,
+    seed: int = 0,
+    start: int = 0,
+    stop: int | None = None,
 ) -> Iterator[SourcePhoto]:
-    """Draw a sample dataset, class by class.
+    """Draw a sample dataset, or a range of it, class by class.
 
     A photo depends on its sample, class, index and seed alone: more photos a class change none of
     those before.
@@ -29,6 +34,8 @@ def render(
         name: One of `CLASSES`.
         photos_per_class: How many photos each class gets, by default `DEFAULT_PHOTOS_PER_CLASS`.
         seed: Another seed gives other photos.
+        start: Place of the first photo to draw; those before cost nothing.
+        stop: Place after that of the last one; None for all.
 
     Returns:
         The photos, encoded as JPEG, each with its mask and box.
@@ -47,9 +54,8 @@ def render(
         raise ValueError(f"`photos_per_class` must be at least 1. Received: {num_photos}")
     # a generator of its own, so that the checks above run at the call and not at the first photo
     return (
-        _render_photo(name, class_name, index, seed)
-        for class_name in CLASSES[name]
-        for index in range(num_photos)
+        _render_photo(name, CLASSES[name][place // num_photos], place % num_photos, seed)
+        for place in range(len(CLASSES[name]) * num_photos)[start:stop]
     )
 
 

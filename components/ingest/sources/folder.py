@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+import errno
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from components.common import storage
-from components.common.errors import InputError
-from components.common.manifest import Rejected
-from components.common.parallel import map_in_order
+from components.common.storage.stored import StoredFile
+from components.ingest.sources.listing import read_ahead, sort_out
 from components.ingest.sources.photo import SourcePhoto
 
-SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test", "testing"}
+# A link to nowhere or in a circle, removed meanwhile, no permission, a folder: that is how it is.
+UNREADABLE = (errno.ENOENT, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR)
 PARALLEL_DOWNLOADS = 16  # a bucket answers slowly, but many at once
 
 
@@ -22,19 +21,16 @@ class FolderSource:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        files = [file.path for file in storage.list_files(folder)]
-        skipped = {path: reason for path in files if (reason := _why_skipped(path))}
-        self.skipped = tuple(
-            Rejected(file=path.encode(errors="backslashreplace").decode(), reason=reason)
-            for path, reason in skipped.items()
+        files = storage.list_files(folder)
+        # Of what is read, not of what may lie there by the time that somebody asks.
+        self._fingerprint = storage.fingerprint_of(files)
+        self._listing = sort_out(
+            folder,
+            _take_all(files),
+            folders=_local_subfolders(folder),
         )
-        # Shards should mix the classes, and an order by name would not.
-        self._paths = sorted(
-            (path for path in files if path not in skipped),
-            key=lambda path: hashlib.sha256(path.encode()).digest(),
-        )
-        self.classes = tuple(sorted({PurePosixPath(path).parts[0] for path in self._paths}))
-        self._check_classes()
+        self.classes = self._listing.classes
+        self.skipped = self._listing.skipped
 
     @property
     def name(self) -> str:
@@ -47,51 +43,42 @@ class FolderSource:
     @property
     def num_files(self) -> int:
         """Photos and whatever else lies in the class folders."""
-        return len(self._paths)
+        return len(self._listing.paths)
 
-    def photos(self) -> Iterator[SourcePhoto]:
+    @property
+    def sizes(self) -> Sequence[int]:
+        """Bytes of each file, in the order of `photos`."""
+        return self._listing.sizes
+
+    def photos(self, start: int = 0, stop: int | None = None) -> Iterator[SourcePhoto]:
         """Yield the files of every class, read ahead in parallel."""
-        workers = PARALLEL_DOWNLOADS if storage.is_remote(self._folder) else 2
-        with ThreadPoolExecutor(workers) as pool:
-            yield from map_in_order(pool, self._read, self._paths, ahead=2 * workers)
+        num_threads = PARALLEL_DOWNLOADS if storage.is_remote(self._folder) else 1
+        return read_ahead(self._listing.paths[start:stop], self.read, num_threads)
+
+    def read(self, filename: str) -> bytes:
+        """The bytes of one photo; none where it cannot be read.
+
+        Raises:
+            OSError: If it could not be read this time, as by a failing disk.
+        """
+        try:
+            return storage.read_bytes(storage.join(self._folder, filename))
+        except OSError as error:
+            if error.errno in UNREADABLE:
+                return b""
+            raise
 
     def fingerprint(self) -> str:
         """Names, sizes and versions of the files, hashed."""
-        return storage.fingerprint(self._folder)
-
-    def _read(self, path: str) -> SourcePhoto:
-        try:
-            encoded = storage.read_bytes(storage.join(self._folder, path))
-        except OSError:  # local: a link to nowhere, no permission, or removed meanwhile
-            encoded = b""
-        class_name = PurePosixPath(path).parts[0]
-        return SourcePhoto(filename=path, class_name=class_name, encoded=encoded)
-
-    def _check_classes(self) -> None:
-        if empty := sorted(_local_subfolders(self._folder) - set(self.classes)):
-            raise InputError(
-                f"'{self._folder}' has no photos for class '{empty[0]}'."
-                " Add photos to that folder, or remove it."
-            )
-        if len(self.classes) < 2:
-            raise InputError(
-                f"'{self._folder}' must hold 2 or more folders, one a class."
-                f" Received: {', '.join(self.classes) or 'no folder with files in it'}."
-            )
-        if {name.lower() for name in self.classes} <= SPLIT_NAMES:
-            raise InputError(
-                f"'{self._folder}' is split already ({', '.join(self.classes)}); pawpetal splits by"
-                " itself. Give it one folder a class, with all photos together."
-            )
+        return self._fingerprint
 
 
-def _why_skipped(path: str) -> str | None:
-    parts = PurePosixPath(path).parts
-    if any("\udc80" <= character <= "\udcff" for character in path):  # how Python reads such names
-        return "name is not UTF-8"
-    if any(part.startswith(".") for part in parts):
-        return "hidden file"
-    return "not in a class folder" if len(parts) == 1 else None
+def _take_all(files: list[StoredFile]) -> Iterator[tuple[str, int]]:
+    """Path and size of each; what is taken is let go of, since a million of them fill memory."""
+    files.reverse()
+    while files:
+        file = files.pop()
+        yield file.path, file.size_bytes
 
 
 def _local_subfolders(folder: str) -> set[str]:

@@ -15,6 +15,7 @@ class SampleSource:
     """One of the built-in samples; `photos` is the number a class."""
 
     skipped: tuple[Rejected, ...] = ()
+    sizes = None  # known only once they are drawn
 
     def __init__(self, rest: str) -> None:
         self._sample, _, query = rest.partition("?")
@@ -29,11 +30,23 @@ class SampleSource:
         self.classes = CLASSES[self._sample]
         self.num_files = len(self.classes) * self._photos_per_class
 
-    def photos(self) -> Iterator[SourcePhoto]:
-        """Draw every photo."""
+    def photos(self, start: int = 0, stop: int | None = None) -> Iterator[SourcePhoto]:
+        """Draw the photos of a range, class by class."""
         from components.ingest.samples.render import render  # not where runs are only submitted
 
-        return render(self._sample, photos_per_class=self._photos_per_class, seed=self._seed)
+        return render(
+            self._sample,
+            photos_per_class=self._photos_per_class,
+            seed=self._seed,
+            start=start,
+            stop=stop,
+        )
+
+    def read(self, filename: str) -> bytes:
+        """Draw one photo again."""
+        class_name, _, number = filename.removesuffix(".jpg").partition("/")
+        place = self.classes.index(class_name) * self._photos_per_class + int(number)
+        return next(self.photos(place, place + 1)).encoded
 
     def fingerprint(self) -> str:
         """The URI says it all; the code that draws is in the code version."""

@@ -16,6 +16,8 @@ DOWNLOAD_HOST = "storage.googleapis.com"
 class TfdsSource:
     """All splits of a TFDS dataset together; pawpetal splits by itself."""
 
+    sizes = None  # TFDS knows those of its files, each of many photos
+
     def __init__(self, name: str, data_dir: str) -> None:
         self._builder = _open_builder(name, data_dir)
         self._data_dir = str(self._builder.data_dir)
@@ -32,45 +34,67 @@ class TfdsSource:
                 f" {features['label']!r}."
             )
         self.classes = tuple(features["label"].names)
-        self._unlabelled: list[Rejected] = []
+        self._unlabelled: dict[str, Rejected] = {}
+        self._places: dict[str, int] = {}  # of each photo read, by its name
 
     @property
     def num_files(self) -> int | None:
         """Photos over all splits, once the dataset is prepared."""
         return self._builder.info.splits.total_num_examples if self._is_prepared() else None
 
-    def photos(self) -> Iterator[SourcePhoto]:
-        """Yield every photo as TFDS stores it, downloading and preparing the dataset when new.
+    def photos(self, start: int = 0, stop: int | None = None) -> Iterator[SourcePhoto]:
+        """Yield photos as TFDS stores them, downloading and preparing the dataset when new.
+
+        A photo without a label has a place in the order, and is not yielded.
 
         Raises:
             DataError: If the dataset is not prepared and its host cannot be reached.
         """
+        for place, name, example in self._examples(start, stop):
+            if example["label"] < 0:  # how TFDS marks a photo that nobody labelled
+                self._unlabelled[name] = Rejected(file=name, reason="no label")
+                continue
+            photo = self._to_photo(example, fallback_name=name)
+            self._places[photo.filename] = place
+            yield photo
+
+    def read(self, filename: str) -> bytes:
+        """The bytes of one photo; reads all, once, where it was not among those yielded."""
+        if filename not in self._places:
+            for _ in self.photos():
+                pass
+        place = self._places[filename]
+        return next(self.photos(place, place + 1)).encoded
+
+    @property
+    def skipped(self) -> tuple[Rejected, ...]:
+        """Photos without a label, as far as they were read."""
+        return tuple(self._unlabelled.values())
+
+    def fingerprint(self) -> str:
+        """Name, version and place: TFDS raises the version when the data changes."""
+        return f"{self._builder.info.full_name}@{self._data_dir}"
+
+    def _examples(self, start: int, stop: int | None) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        """Place, name and features of the examples in a range over all splits in turn."""
         import tensorflow_datasets as tfds
 
         if not self._is_prepared():
             self._check_network()
             self._builder.download_and_prepare()
-        for split in sorted(self._builder.info.splits):
-            examples = self._builder.as_dataset(
-                split=split,
-                decoders={"image": tfds.decode.SkipDecoding()},
-                read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one order, always
-            )
-            for index, example in enumerate(tfds.as_numpy(examples)):
-                name = f"{split}/{index:06d}"
-                if example["label"] < 0:  # how TFDS marks a photo that nobody labelled
-                    self._unlabelled.append(Rejected(file=name, reason="no label"))
-                    continue
-                yield self._to_photo(example, fallback_name=name)
-
-    @property
-    def skipped(self) -> tuple[Rejected, ...]:
-        """Photos without a label, as far as they were read."""
-        return tuple(self._unlabelled)
-
-    def fingerprint(self) -> str:
-        """Name, version and place: TFDS raises the version when the data changes."""
-        return f"{self._builder.info.full_name}@{self._data_dir}"
+        first = 0  # place of the split's first example
+        for split, info in sorted(self._builder.info.splits.items()):
+            end = info.num_examples if stop is None else min(stop - first, info.num_examples)
+            begin = max(start - first, 0)
+            if begin < end:
+                examples = self._builder.as_dataset(
+                    split=tfds.core.ReadInstruction(split, begin, end, unit="abs"),
+                    decoders={"image": tfds.decode.SkipDecoding()},
+                    read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one order, always
+                )
+                for index, example in enumerate(tfds.as_numpy(examples), start=begin):
+                    yield first + index, f"{split}/{index:06d}", example
+            first += info.num_examples
 
     def _is_prepared(self) -> bool:
         return bool(self._builder.is_prepared())

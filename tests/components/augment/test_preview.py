@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from components.augment.preview import EXPLANATIONS, render_preview
+from components.augment.preview import EXPLANATIONS, Copies, render_preview
 from components.common.errors import InputError
 
 PHOTOS = np.arange(2 * 8 * 6 * 3, dtype=np.uint8).reshape(2, 8, 6, 3)
@@ -34,7 +34,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        if tag in {"td", "dd", "dt", "code"}:
+        if tag in {"td", "li", "h3", "p", "span"}:
             self.words += " "
         if tag == "img":
             self.pictures.append(dict(attrs))
@@ -49,8 +49,12 @@ class Page(HTMLParser):
             self.words += data
 
 
-def brighten(photos: np.ndarray, epoch: int) -> np.ndarray:
-    return photos // 2 + np.uint8(20 * (epoch + 1))
+def copies_of(photos: np.ndarray, captions=("", "")) -> Copies:
+    return Copies(photos=photos, captions=captions)
+
+
+def brighten(photos: np.ndarray, epoch: int) -> Copies:
+    return copies_of(photos // 2 + np.uint8(20 * (epoch + 1)))
 
 
 def preview(**changes) -> str:
@@ -110,7 +114,32 @@ def test_settings_are_explained_in_plain_words():
     assert "by up to 20 % of the width" in words
     assert "by up to 12.5 % of the height" in words
     assert "mirrored left to right" in words
-    assert "Shear Left out." in words
+    assert "Left out: Shear." in words
+
+
+def test_a_part_is_shown_from_one_end_to_the_other():
+    steps = [("40° left", PHOTOS[0]), ("as it is", PHOTOS[1]), ("40° right", PHOTOS[0] // 2)]
+
+    page = Page(preview(strips={"rotation_degrees": steps}, copies=1))
+
+    assert len(page.pictures) == 2 * 2 + 3
+    assert "40° left as it is 40° right" in page.words
+    assert "Rotation Turned, by up to 40°" in page.words
+
+
+def test_captions_stand_below_the_copies():
+    captions = ["70 % daisy, 30 % rose", "rose"]
+
+    page = Page(preview(augment=lambda photos, _: copies_of(photos // 2, captions), copies=1))
+
+    assert "70 % daisy, 30 % rose" in page.words
+
+
+def test_a_policy_that_mixes_says_who_is_mixed_with_whom():
+    mixing = "photos are mixed with each other"
+
+    assert mixing in Page(preview(policy={"mixup_alpha": 0.2})).words
+    assert mixing not in Page(preview()).words
 
 
 def test_every_setting_of_a_policy_has_its_explanation():
@@ -136,14 +165,17 @@ def test_policy_none_says_that_photos_stay_as_they_are():
 
 
 def test_policy_without_effect_is_pointed_out():
-    assert "this policy changes nothing" in Page(preview(augment=lambda photos, _: photos)).words
+    assert (
+        "this policy changes nothing"
+        in Page(preview(augment=lambda photos, _: copies_of(photos))).words
+    )
     assert "this policy changes nothing" not in Page(preview()).words
 
 
 def test_originals_stay_when_augment_works_in_place():
     def blacken(photos, epoch):
         photos[:] = 0
-        return photos
+        return copies_of(photos)
 
     before = PHOTOS.copy()
     page = Page(preview(augment=blacken, copies=1))
@@ -168,8 +200,14 @@ def test_hostile_names_are_escaped():
         ({"labels": ["daisy"]}, "`labels` must name each.*Received: 1 labels, 2 photos"),
         ({"originals": PHOTOS[:0], "labels": []}, "at least 1. Received: 0 labels, 0 photos"),
         ({"copies": 0}, "`copies` must be at least 1. Received: 0"),
-        ({"augment": lambda photos, _: photos / 255}, "`augment` must return uint8.*float64"),
-        ({"augment": lambda photos, _: photos[:1]}, r"Received: dtype=uint8, shape=\(1, 8, 6, 3\)"),
+        (
+            {"augment": lambda photos, _: copies_of(photos / 255)},
+            "`augment` must return uint8.*float64",
+        ),
+        (
+            {"augment": lambda photos, _: copies_of(photos[:1])},
+            r"Received: dtype=uint8, shape=\(1, 8, 6, 3\)",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_refused(changes, message):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from components.common import dataset
-from components.common.dataset import DatasetWriter, Part, read_photos
+from components.common.dataset import DatasetWriter, Part, read_index, read_photo, read_photos
 from components.common.errors import DataError
 from components.common.manifest import Manifest, Rejected, Shard, dataset_digest
 from components.common.records import PhotoRecord, to_example
@@ -46,16 +46,12 @@ def test_photos_come_back_unchanged_and_in_order(tmp_path):
 
 
 def test_a_new_shard_begins_where_the_limit_is_reached(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset, "SHARD_SIZE_BYTES", 250)
+    monkeypatch.setattr(dataset, "SHARD_SIZE_BYTES", 1000)
 
     manifest = write(tmp_path, [record(index) for index in range(7)])
 
-    # 3 photos of 100 bytes are the first to reach 250; so 3 + 3 + 1.
-    assert [shard.file for shard in manifest.shards] == [
-        "photos-00000.tfrecord",
-        "photos-00001.tfrecord",
-        "photos-00002.tfrecord",
-    ]
+    # A record takes some 390 bytes, and 3 are the first to reach 1000; so 3 + 3 + 1.
+    assert [shard.file.split("-")[1] for shard in manifest.shards] == ["00000", "00001", "00002"]
     assert [shard.num_photos for shard in manifest.shards] == [3, 3, 1]
     for shard in manifest.shards:
         assert (tmp_path / shard.file).stat().st_size == shard.size_bytes
@@ -63,7 +59,7 @@ def test_a_new_shard_begins_where_the_limit_is_reached(tmp_path, monkeypatch):
 
 
 def test_photos_that_end_with_a_shard_leave_no_empty_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset, "SHARD_SIZE_BYTES", 200)
+    monkeypatch.setattr(dataset, "SHARD_SIZE_BYTES", 700)
 
     assert [s.num_photos for s in write(tmp_path, map(record, range(4))).shards] == [2, 2]
 
@@ -107,11 +103,26 @@ def test_the_folder_is_no_dataset_before_it_is_finished(tmp_path):
 def test_the_same_photos_give_the_same_bytes(tmp_path):
     records = [record(index, box=(0.1, 0.2, 0.3, 0.4), mask=b"m") for index in range(20)]
 
-    for name in ("one", "two"):
-        write(tmp_path / name, records)
+    one, two = (write(tmp_path / name, records) for name in ("one", "two"))
 
-    shard = "photos-00000.tfrecord"
-    assert (tmp_path / "one" / shard).read_bytes() == (tmp_path / "two" / shard).read_bytes()
+    assert one == two
+    for file in (one.index, "manifest.json", one.shards[0].file):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_a_shard_is_named_by_its_bytes(tmp_path):
+    manifest = write(tmp_path, [record(0), record(1)])
+
+    content = (tmp_path / manifest.shards[0].file).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    assert manifest.shards[0].file == f"photos-00000-{digest[:16]}.tfrecord"
+
+
+def test_a_writer_that_is_killed_leaves_no_shard_under_a_readable_name(tmp_path):
+    writer = DatasetWriter(tmp_path, CLASSES)
+    writer.add(record(0))
+
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
 
 
 def test_keys_are_written_in_one_order_on_every_machine():
@@ -127,11 +138,11 @@ def test_other_tools_find_the_standard_keys(tmp_path):
     import tensorflow as tf
 
     photo = record(1, box=(0.25, 0.125, 0.75, 0.5), mask=b"a PNG")
-    write(tmp_path, [photo])
+    (shard,) = write(tmp_path, [photo]).shards
     text, number = tf.io.FixedLenFeature([], tf.string), tf.io.FixedLenFeature([], tf.int64)
     sides = [f"image/object/bbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax")]
 
-    (serialized,) = tf.data.TFRecordDataset(str(tmp_path / "photos-00000.tfrecord"))
+    (serialized,) = tf.data.TFRecordDataset(str(tmp_path / shard.file))
     parsed = tf.io.parse_single_example(
         serialized,
         {
@@ -173,20 +184,18 @@ def test_other_tools_find_the_standard_keys(tmp_path):
 def test_a_photo_without_box_and_mask_has_no_such_keys(tmp_path):
     import tensorflow as tf
 
-    write(tmp_path, [record(0)])
+    (shard,) = write(tmp_path, [record(0)]).shards
 
-    (serialized,) = tf.data.TFRecordDataset(str(tmp_path / "photos-00000.tfrecord"))
+    (serialized,) = tf.data.TFRecordDataset(str(tmp_path / shard.file))
     keys = set(tf.train.Example.FromString(serialized.numpy()).features.feature)
     assert not [key for key in keys if "bbox" in key or "segmentation" in key]
 
 
 def test_a_missing_shard_is_named(tmp_path):
-    write(tmp_path, [record(0)])
-    (tmp_path / "photos-00000.tfrecord").unlink()
+    (shard,) = write(tmp_path, [record(0)]).shards
+    (tmp_path / shard.file).unlink()
 
-    with pytest.raises(
-        DataError, match=r"photos-00000\.tfrecord' must have \d+ bytes\. Received: N"
-    ):
+    with pytest.raises(DataError, match=rf"{shard.file}' is gone, .* with --no-cache"):
         list(read_photos(tmp_path))
 
 
@@ -195,17 +204,35 @@ def test_a_truncated_shard_is_named(tmp_path):
     path = tmp_path / shard.file
     path.write_bytes(path.read_bytes()[:-1])
 
-    with pytest.raises(
-        DataError,
-        match=rf"{shard.size_bytes} bytes\. Received: {shard.size_bytes - 1}\. The dataset",
-    ):
+    with pytest.raises(DataError, match="holds a damaged record at byte"):
         list(read_photos(tmp_path))
 
 
-def test_a_changed_byte_does_not_pass(tmp_path):
+def test_a_shard_that_ends_with_a_whole_record_too_early_is_named(tmp_path):
+    (shard,) = write(tmp_path, [record(0), record(1)]).shards
+    second = read_index(tmp_path).offsets[1]
+    path = tmp_path / shard.file
+    path.write_bytes(path.read_bytes()[:second])
 
-    write(tmp_path, [record(0)])
-    path = tmp_path / "photos-00000.tfrecord"
+    with pytest.raises(DataError, match=r"must hold 2 photos\. Received: 1\. The dataset"):
+        list(read_photos(tmp_path))
+
+
+def test_one_photo_is_read_without_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "SHARD_SIZE_BYTES", 1000)
+    records = [record(index, size_bytes=100 + index) for index in range(5)]
+    manifest = write(tmp_path, records)
+    index = read_index(tmp_path)
+
+    found = [read_photo(str(tmp_path), manifest.shards, index, row) for row in range(5)]
+
+    assert len(manifest.shards) == 2
+    assert found == records
+
+
+def test_a_changed_byte_does_not_pass(tmp_path):
+    (shard,) = write(tmp_path, [record(0)]).shards
+    path = tmp_path / shard.file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)

@@ -34,7 +34,7 @@ def test_a_manifest_is_json_that_others_can_read(tmp_path):
 
     fields = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
     assert fields["classes"] == ["daisy", "pâquerette"]
-    assert fields["format"] == 1
+    assert fields["format"] == 2
     assert "pâquerette" in (tmp_path / "manifest.json").read_text("utf-8")  # no escapes
 
 
@@ -45,12 +45,12 @@ def test_a_folder_without_manifest_is_no_dataset(tmp_path):
         Manifest.load(tmp_path)
 
 
-@pytest.mark.parametrize("other", [2, None])
+@pytest.mark.parametrize("other", [1, None])
 def test_another_format_is_refused(tmp_path, other):
     replace(MANIFEST, format=other).save(tmp_path)
 
     with pytest.raises(
-        DataError, match=rf"must have format 1\. Received: format={other}\. Ingest the photos again"
+        DataError, match=rf"must have format 2\. Received: format={other}\. Ingest the photos again"
     ):
         Manifest.load(tmp_path)
 

@@ -56,14 +56,15 @@ def write_files(folder: Path) -> Path:
     return folder
 
 
-def register(registry, model_name: str, files: Path, digest: str) -> ModelVersion:
+def register(registry, model_name: str, files: Path, digest: str, place="") -> ModelVersion:
+    metrics = {"accuracy": 0.1 + 0.2}
     return registry.register(
-        model_name, files, digest=digest, metrics={"accuracy": 0.1 + 0.2}, labels=LABELS
+        model_name, files, digest=digest, metrics=metrics, labels=LABELS, place=place
     )
 
 
-def check_round_trip(registry, model_name: str, files: Path, target: Path) -> None:
-    version = register(registry, model_name, files, "digest-1")
+def check_round_trip(registry, model_name: str, files: Path, target: Path, place="") -> None:
+    version = register(registry, model_name, files, "digest-1", place)
     registry.set_alias(version, CHAMPION)
 
     found = registry.find(model_name, CHAMPION)
@@ -78,6 +79,17 @@ def check_round_trip(registry, model_name: str, files: Path, target: Path) -> No
     assert register(registry, model_name, files, "digest-1") == found
     assert registry.versions(model_name) == [found]
     assert model_name in registry.model_names()
+
+
+def test_files_in_a_bucket_come_back_unchanged(registry, model_name, files, tmp_path, bucket):
+    place = f"gs://{bucket.name}/models"
+
+    check_round_trip(registry, model_name, files, tmp_path / "fetched", place)
+
+    version = registry.find(model_name, CHAMPION)
+    assert version.source == f"{place}/{model_name}/digest-1"
+    stored = {blob.name for blob in bucket.list_blobs()}
+    assert f"models/{model_name}/digest-1/model.keras" in stored
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from components.common import progress
@@ -78,3 +80,36 @@ def test_meter_without_a_total_counts(clock, capsys):
     meter.show(9)
 
     assert lines(capsys) == ["[progress] checked 9 photos, 2 images/s"]
+
+
+def test_progress_can_be_shown_instead_of_printed(clock, capsys):
+    shown = []
+    with progress.shown_by(shown.append):
+        Meter("checked", 1).show(1)
+        progress.report("half done")
+    progress.report("printed again")
+
+    assert shown == ["checked 1/1 photos", "half done"]
+    assert lines(capsys) == ["[progress] printed again"]
+
+
+def test_progress_is_printed_again_after_an_error(capsys):
+    def fail():
+        with progress.shown_by(lambda line: None):
+            raise ValueError("any")
+
+    with pytest.raises(ValueError, match="any"):
+        fail()
+    progress.report("printed")
+
+    assert lines(capsys) == ["[progress] printed"]
+
+
+def test_progress_of_threads_is_shown_too():
+    shown = []
+    with progress.shown_by(shown.append):
+        thread = threading.Thread(target=progress.report, args=("from a thread",))
+        thread.start()
+        thread.join()
+
+    assert shown == ["from a thread"]

@@ -1,5 +1,6 @@
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,15 +8,9 @@ from components.common.dataset import DatasetWriter, read_photos
 from components.common.errors import DataError, InputError
 from components.common.manifest import Manifest
 from components.common.records import PhotoRecord
-from components.ingest.ingest import ingest_photos
-from components.split.split import (
-    SPLITS,
-    check_fractions,
-    describe,
-    photos_needed,
-    split_of,
-    split_photos,
-)
+from components.ingest.ingest import Order, ingest_photos
+from components.split.rule import SPLITS, check_fractions, photos_needed, split_of
+from components.split.split import describe, split_photos
 
 FRACTIONS = {"train": 0.7, "validation": 0.15, "test": 0.15}
 EVEN = {"train": 0.4, "validation": 0.3, "test": 0.3}
@@ -81,7 +76,7 @@ def test_fractions_with_another_sum_are_refused():
 
 
 def test_bad_fractions_are_refused_before_anything_is_written(tmp_path):
-    write(tmp_path / "whole", [record("cat", "00")])
+    write(tmp_path / "whole", [record("cat", *hashes(1))])
 
     with pytest.raises(InputError, match="must sum to 1"):
         split(tmp_path / "whole", tmp_path, FRACTIONS | {"test": 0.1})
@@ -279,21 +274,72 @@ def test_the_table_is_printed(tmp_path, capsys):
     assert capsys.readouterr().out.count("class ") == 1
 
 
-def test_new_photos_move_none_of_the_old_ones(tmp_path, real_data):
-    for class_folder in sorted((real_data / "flowers").iterdir()):
-        for number, photo in enumerate(sorted(class_folder.iterdir())[:150]):
-            for name in ("before", "after") if number % 10 else ("after",):  # 90 %, 100 %
-                target = tmp_path / name / class_folder.name / photo.name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(photo)
+def ingest(folder, out, root) -> Manifest:
+    order = Order(dataset=f"folder:{folder}", root=str(root))
+    return ingest_photos(order, out, page=out.with_suffix(".html"), data=out.with_suffix(".json"))
 
+
+def test_new_photos_move_none_of_the_old_ones(tmp_path, real_data):
+    photos = tmp_path / "flowers"
+    copies = []
     for name in ("before", "after"):
-        ingest_photos(f"folder:{tmp_path / name}", tmp_path / f"{name}-whole")
+        for class_folder in sorted((real_data / "flowers").iterdir()):
+            (photos / class_folder.name).mkdir(parents=True, exist_ok=True)
+            for number, photo in enumerate(sorted(class_folder.iterdir())):
+                target = photos / class_folder.name / photo.name
+                if name == "before" and number % 10:  # 90 %
+                    target.symlink_to(photo)
+                elif name == "after" and number % 10 == 0:  # the other 10 %
+                    target.symlink_to(photo)
+                    # Of every new photo near-duplicates come too: of old ones as of new ones.
+                    old = (
+                        photos / class_folder.name / sorted(class_folder.iterdir())[number + 1].name
+                    )
+                    copies.append((target, old))
+        if name == "after":
+            for target, old in copies[:40]:
+                shrunk = cv2.resize(cv2.imread(str(old)), None, fx=0.9, fy=0.9)
+                cv2.imwrite(str(target.with_name(f"copy-of-{old.name}")), shrunk)
+        ingest(photos, tmp_path / f"{name}-whole", tmp_path / "storage")
         split(tmp_path / f"{name}-whole", tmp_path / f"{name}-split", FRACTIONS)
 
     before, after = places(tmp_path / "before-split"), places(tmp_path / "after-split")
-    assert len(before) < len(after)
+    assert (len(before), len(after)) == (1799, 2039)  # one photo lies in two classes
     assert {sha256: after[sha256] for sha256 in before} == before
+    by_name = {
+        one.filename: name
+        for name in SPLITS
+        for one in read_photos(tmp_path / "after-split" / name)
+    }
+    followed = [
+        by_name[f"{t.parent.name}/copy-of-{o.name}"] == by_name[f"{t.parent.name}/{o.name}"]
+        for t, o in copies[:40]
+    ]
+    assert all(followed)
+
+
+def test_photos_stay_where_they_are_when_those_they_followed_go(tmp_path):
+    rng = np.random.default_rng(0)
+    photos = tmp_path / "pets"
+    for class_name in ("cat", "dog"):
+        (photos / class_name).mkdir(parents=True)
+        for number in range(40):
+            coarse = rng.integers(0, 256, (6, 6, 3)).astype(np.uint8)
+            photo = cv2.resize(coarse, (96, 96), interpolation=cv2.INTER_CUBIC)
+            for copy, side in enumerate((96, 80, 70)):
+                path = photos / class_name / f"{number}-{copy}.jpg"
+                cv2.imwrite(str(path), cv2.resize(photo, (side, side)))
+    ingest(photos, tmp_path / "before-whole", tmp_path / "storage")
+    split(tmp_path / "before-whole", tmp_path / "before")
+    for path in photos.glob("*/*-0.jpg"):
+        path.unlink()
+    ingest(photos, tmp_path / "after-whole", tmp_path / "storage")
+    split(tmp_path / "after-whole", tmp_path / "after")
+
+    before, after = places(tmp_path / "before"), places(tmp_path / "after")
+
+    assert (len(before), len(after)) == (240, 160)
+    assert {sha256: before[sha256] for sha256 in after} == after
 
 
 def test_a_class_without_a_validation_photo_is_only_warned_of(tmp_path, capsys):

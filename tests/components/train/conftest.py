@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,7 @@ def draw(num_photos: int, *, seed: int) -> PhotoSet:
     return PhotoSet(
         images=(noise + 155 * labels[:, None, None, None]).astype(np.uint8),
         labels=labels,
+        boxes=np.full((num_photos, 4), np.nan, np.float32),
         filenames=tuple(f"{row:03d}.png" for row in range(num_photos)),
         classes=CLASSES,
     )
@@ -52,6 +54,12 @@ def write(folder: Path, photos: PhotoSet, *, split: str) -> Path:
         part=Part(split=split, dataset_digest="whole-digest", rule="by hand"),
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def draw_photos() -> Callable[..., PhotoSet]:
+    """Draws more of them: `draw_photos(num_photos, seed=...)`."""
+    return draw
 
 
 @pytest.fixture(scope="session")

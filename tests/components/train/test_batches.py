@@ -73,6 +73,24 @@ def test_labels_are_those_of_the_rows():
     assert labels.tolist() == (rows % 3).tolist()
 
 
+def test_soft_labels_are_made_of_the_rows_and_the_epoch():
+    def soften(rows, epoch):
+        return np.stack([rows, np.full(len(rows), epoch)], axis=1).astype(np.float32)
+
+    batches = Batches(LABELS, rows_as_inputs, batch_size=4, seed=0, soften=soften)
+
+    assert batches.is_soft
+    for epoch in range(2):
+        for index in range(3):
+            rows, labels = batches[index]
+            assert labels.tolist() == [[row, epoch] for row in rows.tolist()]
+        batches.on_epoch_end()
+
+
+def test_without_soften_labels_are_not_soft():
+    assert not make(seed=0).is_soft
+
+
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_keras_trains_on_whole_epochs_each_with_its_own_augmentation(num_threads):
     num_rows = 50

@@ -5,9 +5,9 @@ import keras
 import numpy as np
 import pytest
 
+from components.augment.augmenter import Augmenter
 from components.augment.policies import find_policy
-from components.augment.warp import Augmenter
-from components.common.errors import TrainingError
+from components.common.errors import InputError, TrainingError
 from components.train.batches import Batches
 from components.train.fitting import Fit, KeepBest, fit
 from components.train.train import make_deterministic
@@ -65,6 +65,85 @@ def test_same_seed_gives_the_same_weights_to_the_bit(trained, train_photos, vali
     assert first_fit == second_fit
     for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def plain_network() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.AveragePooling2D(8),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("policy", ["color", "randaugment"])
+def test_weights_do_not_depend_on_the_number_of_threads(policy, train_photos, validation_photos):
+    weights = []
+    for num_threads in (1, 4):
+        make_deterministic(3)
+        model = plain_network()
+        fit(
+            model,
+            batches_of(train_photos, policy=policy, num_threads=num_threads),
+            batches_of(validation_photos, seed=None),
+            epochs=2,
+            learning_rate=0.01,
+        )
+        weights.append(model.get_weights())
+
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def shares_of(labels, *, own: float):
+    """Makes soft labels of two classes: a share for the class itself, the rest for the other."""
+    table = np.array([[own, 1 - own], [1 - own, own]], np.float32)
+    return lambda rows, _: table[labels[rows]]
+
+
+def soft_batches(labels, own: float) -> Batches:
+    return Batches(
+        labels,
+        lambda rows, _: np.eye(2, dtype=np.float32)[labels[rows]],
+        batch_size=4,
+        seed=0,
+        soften=shares_of(labels, own=own),
+    )
+
+
+def test_from_soft_labels_a_network_learns_the_shares_and_accuracy_counts_the_larger_one():
+    labels = np.arange(16, dtype=np.int32) % 2
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+    # At first both inputs are taken for the other class.
+    model.set_weights([np.array([[-1.0, 1.0], [1.0, -1.0]]), np.zeros(2)])
+
+    fitted = fit(
+        model, soft_batches(labels, 0.75), soft_batches(labels, 0.75), epochs=20, learning_rate=0.2
+    )
+
+    # Least where the shares are met, at their entropy: -0.75 ln 0.75 - 0.25 ln 0.25.
+    predicted = model.predict_on_batch(np.eye(2, dtype=np.float32))
+    np.testing.assert_allclose(predicted, [[0.75, 0.25], [0.25, 0.75]], atol=0.02)
+    assert min(fitted.history["val_loss"]) == pytest.approx(0.5623, abs=0.002)
+    assert fitted.history["accuracy"][0] == 0.0
+    assert fitted.history["val_accuracy"][fitted.best_epoch] == 1.0
+
+
+@pytest.mark.parametrize("is_train_soft", [True, False])
+def test_soft_labels_on_one_side_only_are_refused(is_train_soft, train_photos):
+    soft, hard = soft_batches(train_photos.labels, 1.0), batches_of(train_photos)
+    sides = (soft, hard) if is_train_soft else (hard, soft)
+
+    message = (
+        "`train` and `validation` must both have soft labels, or neither. Received:"
+        f" train.is_soft={is_train_soft}, validation.is_soft={not is_train_soft}"
+    )
+    with pytest.raises(InputError) as error:
+        fit(plain_network(), *sides, epochs=1, learning_rate=0.1)
+
+    assert str(error.value) == message
 
 
 def test_history_has_four_numbers_an_epoch(trained):

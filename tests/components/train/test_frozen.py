@@ -1,13 +1,15 @@
 import contextlib
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
 import pytest
 
+from components.augment.augmenter import Augmenter
 from components.augment.policies import find_policy
-from components.augment.warp import Augmenter
+from components.common.errors import InputError
+from components.common.photos import PhotoSet
 from components.train import frozen
 from components.train.fitting import Fit
 from components.train.frozen import PRIOR, fit_head
@@ -40,7 +42,9 @@ class Session:
     lines: list[str] = field(default_factory=list)
 
 
-def train_head(train, validation, *, policy: str, epochs: int) -> Session:
+def train_head(
+    train, validation, *, policy: str, epochs: int, copies: PhotoSet | None = None
+) -> Session:
     keras.utils.set_random_seed(0)
     photos, recorder = keras.Input((32, 32, 3)), Recorder()
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(recorder(photos))
@@ -57,6 +61,7 @@ def train_head(train, validation, *, policy: str, epochs: int) -> Session:
             epochs=epochs,
             learning_rate=0.2,
             seed=4,
+            copies=copies,
         )
     lines = output.getvalue().splitlines()
     return Session(backbone, before, list(recorder.seen), head, fitted, lines)
@@ -75,6 +80,18 @@ def light(train_photos, validation_photos) -> Session:
     return train_head(train_photos, validation_photos, policy="light", epochs=1)
 
 
+@pytest.fixture(scope="module")
+def copies(draw_photos) -> PhotoSet:
+    """Two a training photo, bright and dark in turn where those are dark and bright in turn."""
+    photos = draw_photos(48, seed=3)
+    return replace(photos, images=photos.images[::-1], labels=photos.labels[::-1])
+
+
+@pytest.fixture(scope="module")
+def copied(train_photos, validation_photos, copies) -> Session:
+    return train_head(train_photos, validation_photos, policy="light", epochs=15, copies=copies)
+
+
 def test_head_learns_photos_that_a_line_separates(plain, validation_photos):
     features = plain.backbone.predict_on_batch(validation_photos.images.astype(np.float32))
     predicted = plain.head.predict_on_batch(features).argmax(axis=1)
@@ -83,7 +100,7 @@ def test_head_learns_photos_that_a_line_separates(plain, validation_photos):
     assert plain.fitted.history["val_accuracy"][plain.fitted.best_epoch] == 1.0
 
 
-@pytest.mark.parametrize("name", ["plain", "light"])
+@pytest.mark.parametrize("name", ["plain", "light", "copied"])
 def test_backbone_stays_as_it_is_to_the_bit(name, request):
     session = request.getfixturevalue(name)
 
@@ -124,3 +141,39 @@ def test_it_tells_how_many_features_are_computed(light):
     assert any(
         line.startswith("[progress] computed features of 56/56 photos") for line in light.lines
     )
+
+
+def test_copies_go_through_the_backbone_as_they_are_and_nothing_is_warped(
+    copied, copies, train_photos, validation_photos
+):
+    expected = [train_photos.images, copies.images, validation_photos.images]
+
+    np.testing.assert_array_equal(np.concatenate(copied.seen), np.concatenate(expected))
+    # 24 photos and twice as many copies: 1 / (2 C n).
+    (dense,) = copied.head.layers
+    assert float(dense.kernel_regularizer.l2) == pytest.approx(1 / (2 * PRIOR * 72))
+    assert any("features of 80/80 photos" in line for line in copied.lines)
+
+
+def test_copies_are_learned_with_their_own_labels(copied, copies, validation_photos):
+    # With the labels of the training photos, in their order, all of them would be wrong, and
+    # they are two thirds.
+    features = copied.backbone.predict_on_batch(validation_photos.images.astype(np.float32))
+
+    predicted = copied.head.predict_on_batch(features).argmax(axis=1)
+
+    assert copies.labels[:4].tolist() == [1, 0, 1, 0]
+    assert predicted.tolist() == validation_photos.labels.tolist()
+    assert copied.fitted.history["accuracy"][-1] == 1.0
+
+
+def test_copies_of_other_classes_are_refused(train_photos, validation_photos, copies):
+    others = replace(copies, classes=("noon", "dusk"))
+
+    message = (
+        "`copies` must have the classes of `train`, ('dusk', 'noon'). Received: ('noon', 'dusk')"
+    )
+    with pytest.raises(InputError) as error:
+        train_head(train_photos, validation_photos, policy="light", epochs=1, copies=others)
+
+    assert str(error.value) == message

@@ -2,8 +2,9 @@ import math
 
 import pytest
 
+from components.augment.policies import POLICIES, find_policy
 from components.common.errors import InputError
-from components.train.settings import TrainSettings
+from components.train.settings import TrainSettings, check_augmentation
 
 
 def test_usual_values_of_residual_stand_in_for_0_and_auto():
@@ -102,3 +103,55 @@ def test_unknown_architecture_is_refused_with_the_nearest_one():
         TrainSettings(architecture="mobilnet")
 
     assert str(error.value) == message
+
+
+FROZEN_MIXES = (
+    "`augmentation` '{}' mixes photos and labels anew in every epoch, but a network that starts"
+    " from weights is frozen and sees few copies. Pass `weights` none, or an augmentation that"
+    " mixes nothing."
+)
+WHOLE_NEEDS_NONE = (
+    "`augmented_copies` are for a network that starts from weights: one that is trained whole gets"
+    " new ones in every epoch. Pass 0. Received: {}"
+)
+NONE_CHANGES_NOTHING = (
+    "`augmented_copies` must be 0 with `augmentation` none, which changes nothing. Received: {}"
+)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "weights", "copies", "message"),
+    [
+        ("mixup", "imagenet", 0, FROZEN_MIXES.format("mixup")),
+        ("cutmix", "/an/earlier/model.keras", 0, FROZEN_MIXES.format("cutmix")),
+        ("mixup", "imagenet", 2, FROZEN_MIXES.format("mixup")),
+        ("light", "none", 1, WHOLE_NEEDS_NONE.format(1)),
+        ("mixup", "none", 3, WHOLE_NEEDS_NONE.format(3)),
+        ("none", "imagenet", 2, NONE_CHANGES_NOTHING.format(2)),
+        ("light", "imagenet", -1, "`augmented_copies` must be from 0 to 100. Received: -1"),
+        ("light", "imagenet", 101, "`augmented_copies` must be from 0 to 100. Received: 101"),
+    ],
+)
+def test_augmentation_that_training_would_not_use_is_refused(
+    augmentation, weights, copies, message
+):
+    with pytest.raises(InputError) as error:
+        check_augmentation(find_policy(augmentation), weights, copies)
+
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_network_trained_whole_may_have_any_augmentation(name):
+    check_augmentation(find_policy(name), "none")
+
+
+@pytest.mark.parametrize("name", [name for name in POLICIES if name not in ("mixup", "cutmix")])
+def test_a_frozen_network_may_have_any_augmentation_that_mixes_nothing(name):
+    check_augmentation(find_policy(name), "imagenet")
+
+
+@pytest.mark.parametrize("name", ["light", "heavy", "color", "erasing", "randaugment"])
+@pytest.mark.parametrize("copies", [1, 100])
+def test_a_frozen_network_may_have_copies_made_by_what_mixes_nothing(name, copies):
+    check_augmentation(find_policy(name), "/an/earlier/model.keras", copies)

@@ -1,11 +1,16 @@
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
 import pytest
 
+from components.augment.materialize import materialize
 from components.augment.policies import find_policy
 from components.common.errors import DataError, InputError
 from components.common.model import ModelFolder
+from components.train import train as train_module
+from components.train.architectures import ARCHITECTURES, Architecture
 from components.train.settings import TrainSettings
 from components.train.train import assemble, train_model
 from components.train.weights import load_weights
@@ -77,6 +82,7 @@ def test_settings_tell_how_it_was_trained(trained, network):
         "mirror_averaging": True,
         "seed": 3,
         "augmentation": "light",
+        "augmented_copies": 0,
         "best_epoch": fitted.best_epoch + 1,  # counted from 1, for people
         "num_parameters": network.count_params(),
         "dataset": "drawn://daytime",
@@ -189,3 +195,123 @@ def test_real_mobilenet_weights_stay_below_a_head_that_tells_dusk_from_noon(
     with h5py.File(mobilenet_weights) as file:
         published = file["layers/conv2d/vars/0"][:]
     np.testing.assert_array_equal(model.get_layer("mobilenet_v2").get_weights()[0], published)
+
+
+class Tiny(Architecture):
+    """A network that is trained in a second."""
+
+    def build_backbone(self, image_size: int) -> keras.Model:
+        photos = keras.Input((image_size, image_size, 3))
+        scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(photos)
+        features = keras.layers.Flatten()(keras.layers.AveragePooling2D(8)(scaled))
+        return keras.Model(photos, keras.layers.Dense(4)(features), name="tiny")
+
+
+@pytest.fixture
+def tiny(monkeypatch) -> Architecture:
+    """The same, in the table of architectures."""
+    network = Tiny(
+        name="tiny",
+        summary="for tests",
+        image_size=32,
+        min_image_size=32,
+        weights="none",
+        epochs=1,
+        learning_rate=0.01,
+    )
+    monkeypatch.setitem(ARCHITECTURES, "tiny", network)
+    return network
+
+
+@pytest.fixture
+def tiny_weights(tiny, tmp_path) -> str:
+    """A file of weights that it can start from, frozen."""
+    keras.utils.set_random_seed(0)
+    file = tmp_path / "tiny.weights.h5"
+    tiny.build_backbone(32).save_weights(file)
+    return str(file)
+
+
+def save_policy(name: str, folder: Path) -> Path:
+    find_policy(name).save(folder)
+    return folder
+
+
+@pytest.fixture
+def train_mixed(tiny, tmp_path, train_folder, validation_folder, monkeypatch):
+    """Trains a tiny network for one epoch on mixed photos."""
+
+    def train(augmentation: str, *, num_threads: int) -> tuple[keras.Model, ModelFolder]:
+        monkeypatch.setattr(train_module, "num_cores", lambda: num_threads)
+        folder = tmp_path / f"{augmentation}-{num_threads}"
+        policy = save_policy(augmentation, tmp_path / "policy")
+        settings = TrainSettings(architecture="tiny", batch_size=8, seed=3)
+        train_model(train_folder, validation_folder, policy, folder, settings)
+        model = keras.saving.load_model(folder / "model.keras", compile=False)
+        return model, ModelFolder(folder)
+
+    return train
+
+
+def test_cutmix_trains_a_network_from_scratch(train_mixed, photos):
+    model, folder = train_mixed("cutmix", num_threads=2)
+
+    assert folder.settings()["augmentation"] == "cutmix"
+    assert folder.history()["val_accuracy"][0] in [right / 8 for right in range(9)]
+    assert predict(model, photos).sum(axis=1).tolist() == pytest.approx([1] * 8, abs=1e-6)
+
+
+def test_mixup_trains_a_network_to_the_same_bit_with_any_number_of_threads(train_mixed):
+    one, folder = train_mixed("mixup", num_threads=1)
+    four, _ = train_mixed("mixup", num_threads=4)
+
+    assert folder.settings()["augmentation"] == "mixup"
+    for first, second in zip(one.get_weights(), four.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_frozen_network_learns_from_copies_and_their_number_is_recorded(
+    tiny_weights, tmp_path, train_folder, validation_folder, policy
+):
+    settings = TrainSettings(architecture="tiny", weights=tiny_weights, epochs=15)
+    copies = tmp_path / "copies"
+    materialize(train_folder, copies, find_policy("light"), copies=3, size=32, seed=settings.seed)
+    folder = tmp_path / "model"
+
+    fitted = train_model(train_folder, validation_folder, policy, folder, settings, copies=copies)
+
+    written = ModelFolder(folder).settings()
+    assert (written["augmentation"], written["augmented_copies"]) == ("light", 3)
+    assert written["num_training_photos"] == 24
+    assert fitted.history["val_accuracy"][fitted.best_epoch] == 1.0
+
+
+def test_copies_that_nothing_would_learn_from_are_refused_before_training(
+    tiny, tmp_path, train_folder, validation_folder, policy
+):
+    copies = tmp_path / "copies"
+    materialize(train_folder, copies, find_policy("light"), copies=2, size=32, seed=0)
+
+    with pytest.raises(InputError, match=r"`augmented_copies` are for .* Received: 2$"):
+        train_model(
+            train_folder,
+            validation_folder,
+            policy,
+            tmp_path / "model",
+            TrainSettings(architecture="tiny"),
+            copies=copies,
+        )
+
+    assert not (tmp_path / "model").exists()
+
+
+def test_mixed_photos_for_a_frozen_network_are_refused_before_training(
+    tiny_weights, tmp_path, train_folder, validation_folder
+):
+    settings = TrainSettings(architecture="tiny", weights=tiny_weights)
+    mixup = save_policy("mixup", tmp_path / "policy")
+
+    with pytest.raises(InputError, match="'mixup' mixes photos and labels anew"):
+        train_model(train_folder, validation_folder, mixup, tmp_path / "model", settings)
+
+    assert not (tmp_path / "model").exists()

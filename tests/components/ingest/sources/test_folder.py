@@ -6,7 +6,6 @@ import pytest
 
 from components.common.errors import InputError
 from components.common.manifest import Rejected
-from components.ingest.ingest import ingest_photos
 from components.ingest.sources import open_source
 
 
@@ -192,11 +191,33 @@ def test_fingerprint_changes_with_a_photo_and_not_by_itself(photo_folder):
     assert open_source(f"folder:{folder}").fingerprint() != first
 
 
-def test_a_link_to_nowhere_is_rejected_and_not_fatal(photo_folder, tmp_path):
+def test_a_link_to_nowhere_is_an_empty_photo(photo_folder):
     folder = photo_folder({"cat": 2, "dog": 2})
     (folder / "cat" / "gone.jpg").symlink_to(folder / "nowhere.jpg")
 
-    manifest = ingest_photos(f"folder:{folder}", tmp_path / "dataset")
+    photos = {photo.filename: photo for photo in open_source(f"folder:{folder}").photos()}
 
-    assert manifest.num_photos == 4
-    assert [one.file for one in manifest.rejected] == ["cat/gone.jpg"]
+    assert photos["cat/gone.jpg"].encoded == b""
+    assert len(photos) == 5
+
+
+def test_a_range_of_the_order_can_be_read(photo_folder, uri_of):
+    source = open_source(uri_of(photo_folder({"cat": 5, "dog": 5})))
+    photos = list(source.photos())
+
+    assert list(source.photos(0, 3)) == photos[:3]
+    assert list(source.photos(3, 7)) == photos[3:7]
+    assert list(source.photos(7)) == photos[7:]
+    assert list(source.photos(10)) == []
+
+
+def test_sizes_are_known_beforehand_and_in_order(photo_folder, uri_of):
+    source = open_source(uri_of(photo_folder({"cat": 5, "dog": 5})))
+
+    assert list(source.sizes) == [len(photo.encoded) for photo in source.photos()]
+
+
+def test_a_photo_can_be_read_by_its_name(photo_folder, uri_of):
+    folder = photo_folder({"cat": 2, "dog": 2})
+
+    assert open_source(uri_of(folder)).read("dog/001.jpg") == (folder / "dog/001.jpg").read_bytes()

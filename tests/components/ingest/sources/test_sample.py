@@ -24,6 +24,23 @@ def test_without_options_each_sample_has_its_own_number_of_photos(name):
     assert source.num_files == len(CLASSES[name]) * DEFAULT_PHOTOS_PER_CLASS[name]
 
 
+def test_a_range_of_the_order_can_be_drawn_alone():
+    source = open_source("sample:pets?photos=3")
+    photos = list(source.photos())
+
+    assert list(source.photos(2, 5)) == photos[2:5]
+    assert list(source.photos(5)) == photos[5:]
+    assert list(source.photos(6)) == []
+    assert source.sizes is None
+
+
+def test_a_photo_can_be_drawn_by_its_name():
+    source = open_source("sample:pets?photos=3&seed=2")
+
+    for photo in source.photos():
+        assert source.read(photo.filename) == photo.encoded
+
+
 def first_photo(uri: str) -> bytes:
     return next(iter(open_source(uri).photos())).encoded
 

@@ -7,7 +7,7 @@ import pytest
 
 from components.common.dataset import read_photos
 from components.common.errors import DataError, InputError
-from components.ingest.ingest import ingest_photos
+from components.ingest.ingest import Order, ingest_photos
 from components.ingest.sources import open_source
 
 NUM_TRAIN, NUM_TEST = 4, 2
@@ -127,10 +127,32 @@ def test_the_order_is_always_the_same(data_dir, photos):
     assert [one.filename for one in again.photos()] == list(photos)
 
 
-def test_a_dataset_is_ingested_whole(data_dir, tmp_path):
-    manifest = ingest_photos("tfds:pawpetal_test_pets", tmp_path / "dataset", data_dir=data_dir)
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (1, 3), (1, 5), (2, 6), (3, None), (6, 9)])
+def test_a_range_of_the_order_is_read_across_splits(data_dir, photos, start, stop):
+    source = open_source("tfds:pawpetal_test_pets", data_dir)
+
+    assert [one.filename for one in source.photos(start, stop)] == list(photos)[start:stop]
+    assert source.sizes is None
+
+
+def test_a_photo_can_be_read_by_its_name(data_dir):
+    source = open_source("tfds:pawpetal_test_pets", data_dir)
+
+    assert source.read("4.jpg") == photo(4)
+    assert source.read("1.jpg") == photo(1)
+
+
+def test_a_dataset_is_ingested_whole(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("components.ingest.chunks.PHOTOS_OF_UNKNOWN_SIZE", 4)
+    manifest = ingest_photos(
+        Order(dataset="tfds:pawpetal_test_pets", data_dir=data_dir),
+        tmp_path / "dataset",
+        page=tmp_path / "report.html",
+        data=tmp_path / "report.json",
+    )
 
     assert manifest.counts == {"cat": 3, "dog": 3}
+    assert len(manifest.shards) == 2
     records = {one.filename: one for one in read_photos(tmp_path / "dataset")}
     assert records["3.jpg"].encoded == photo(3)
     assert (records["3.jpg"].height, records["3.jpg"].width) == (20, 30)

@@ -1,0 +1,36 @@
+"""Paths as people give them, made such that any working directory finds them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from components.common import storage
+from components.common.errors import InputError
+
+
+def absolute(path: str) -> str:
+    """A local path from the root, `~` expanded; a gs:// URI as it is."""
+    return path if storage.is_remote(path) else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # leaves an unknown ~user as it is
+
+
+def absolute_dataset(uri: str) -> str:
+    """A dataset URI whose path, if it has one, is absolute.
+
+    Raises:
+        InputError: If it is a bare path, which does not say what it is.
+    """
+    kind, _, path = uri.partition(":")
+    if kind in ("folder", "archive") and path:
+        return f"{kind}:{absolute(path)}"
+    if ":" not in uri and Path(uri).expanduser().is_dir():
+        raise InputError(
+            f"`dataset` must say what it is. Received: '{uri}', which is a folder: pass"
+            f" folder:{uri}"
+        )
+    if ":" not in uri and Path(uri).expanduser().is_file():
+        raise InputError(
+            f"`dataset` must say what it is. Received: '{uri}', which is a file: pass archive:{uri}"
+            " where it is a .zip or .tar"
+        )
+    return uri

@@ -29,7 +29,7 @@ demo: $(READY)  ## Train, judge and register a classifier on the built-in sample
 	@echo
 	@echo "Open the report named above in a browser. Next:"
 	@echo "  $(BIN)/pawpetal models list"
-	@echo "  $(BIN)/pawpetal run --dataset folder:YOUR_PHOTOS --architecture mobilenet_v2"
+	@echo "  $(BIN)/pawpetal run --dataset folder:YOUR_PHOTOS --architecture transfer:MobileNetV2"
 
 demo-gcs: $(READY)  ## The same with all photos and results in an emulated Cloud Storage
 	@$(BIN)/python -m infra.gcs.demo --architecture residual

@@ -11,13 +11,18 @@ from kfp import compiler
 from kfp.dsl.pipeline_task import PipelineTask
 
 from components.common.errors import InputError
-from pipelines import train_and_push
+from pipelines import curriculum, retrain, sweep, train_and_push
 from pipelines.accelerators import NONE, Accelerator
 from pipelines.images import reference
 from pipelines.specs import FOLDER, KUBEFLOW, PLAIN, spec_path
 from pipelines.targets import kubernetes
 
-GRAPHS = {"train_and_push": train_and_push}
+GRAPHS = {
+    "train_and_push": train_and_push,
+    "retrain": retrain,
+    "sweep": sweep,
+    "curriculum": curriculum,
+}
 # Two specs, since the Vertex client cannot read the second document that Kubernetes settings add.
 MOST_WORKERS = 100
 COMMITTED = tuple((pipeline, target) for pipeline in GRAPHS for target in (KUBEFLOW, PLAIN))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.common import storage
 from components.common.errors import InputError
+from components.join.curriculum import read_curriculum
 
 
 def absolute(path: str) -> str:
@@ -34,3 +37,14 @@ def absolute_dataset(uri: str) -> str:
             " where it is a .zip or .tar"
         )
     return uri
+
+
+def datasets(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The datasets that a run ingests, whatever its pipeline.
+
+    Args:
+        arguments: Value of each input of the pipeline.
+    """
+    if "curriculum" in arguments:
+        return read_curriculum(arguments["curriculum"])
+    return (arguments["dataset"],)

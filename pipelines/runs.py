@@ -28,6 +28,8 @@ RUNNING, SUCCEEDED, FAILED, KILLED, CANCELLED = (
     "cancelled",
 )
 SUBMITTED = "submitted"  # it goes on in a cluster, and nobody here follows it
+# What people open, in the order of the steps that make it; names of a run's fields, too.
+PAGES = ("data_report", "preview", "comparison", "report")
 
 
 @dataclass(kw_only=True)
@@ -56,10 +58,12 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)  # on test photos
     gate: dict[str, Any] | None = None  # min_accuracy, accuracy, passed
     model: dict[str, Any] | None = None  # name, version, is_champion, verdict
+    best: dict[str, Any] | None = None  # of a sweep: name, accuracy on validation, num_candidates
     findings: dict[str, int] | None = None  # in the photos, by severity
     data_report: str | None = None  # paths
-    report: str | None = None
     preview: str | None = None
+    comparison: str | None = None
+    report: str | None = None
     url: str | None = None  # of the run's page in a UI
     remote_id: str | None = None  # of the run where it runs, if that is elsewhere
     warning: str | None = None  # of what went wrong beside the run

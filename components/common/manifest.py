@@ -34,6 +34,14 @@ class Rejected:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Round:
+    """One dataset of a curriculum; the photos of a joined dataset stand in the order of rounds."""
+
+    name: str  # of the dataset; its URI where two datasets have one name
+    num_photos: int  # of the joined dataset up to here, those of the rounds before included
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """A dataset: its classes in label order, counts, shards and digest."""
 
@@ -54,6 +62,7 @@ class Manifest:
     index: str = ""  # file of the index, named by its content as shards are
     checked: bool = False  # whether every photo was decoded
     location: str = ""  # URI of the folder of shards and index; empty: beside the manifest
+    rounds: tuple[Round, ...] = ()  # from easy to hard; of a joined dataset only
     format: int = FORMAT
 
     def to_bytes(self) -> bytes:
@@ -84,6 +93,7 @@ class Manifest:
         fields["classes"] = tuple(fields["classes"])
         fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
         fields["rejected"] = tuple(Rejected(**rejected) for rejected in fields["rejected"])
+        fields["rounds"] = tuple(Round(**one) for one in fields.get("rounds", ()))
         return cls(**fields)
 
     def save(self, folder: str | Path, *, if_absent: bool = False) -> bool:

@@ -1,7 +1,8 @@
 """Model folders: the one layout that train writes and evaluate, push and servers read.
 
 `model.keras` (Keras 3), `saved_model/` (TensorFlow SavedModel), `settings.json`, `history.json`,
-`history.png`.
+`history.png`. Of a model that went on from another one `transfers.json`: what became of each
+weight. Of one that was trained in rounds `rounds.json`: how it did after each.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ SAVED_MODEL = "saved_model"
 SETTINGS = "settings.json"
 HISTORY = "history.json"
 PLOT = "history.png"
+TRANSFERS = "transfers.json"
+ROUNDS = "rounds.json"
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,13 @@ class ModelFolder:
         settings: Mapping[str, Any],
         history: Mapping[str, Sequence[float]],
         plot: bytes,
+        transfers: Sequence[Mapping[str, Any]] = (),
+        rounds: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Write what explains the model beside it."""
+        for name, rows in ((TRANSFERS, transfers), (ROUNDS, rounds)):
+            if rows:
+                write_atomically(self.path / name, json.dumps(rows, indent=2).encode())
         for name, content in ((SETTINGS, settings), (HISTORY, history)):
             write_atomically(self.path / name, json.dumps(content, indent=2).encode())
         write_atomically(self.path / PLOT, plot)
@@ -48,6 +56,14 @@ class ModelFolder:
     def history(self) -> dict[str, list[float]]:
         """Loss and accuracy of each epoch."""
         return dict(self._read_json(HISTORY))
+
+    def transfers(self) -> list[dict[str, Any]]:
+        """What became of each weight of the model that training went on from; empty without one."""
+        return list(self._read_json(TRANSFERS)) if (self.path / TRANSFERS).exists() else []
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """What each round of a curriculum gave; empty for a model that was trained at once."""
+        return list(self._read_json(ROUNDS)) if (self.path / ROUNDS).exists() else []
 
     def digest(self) -> str:
         """SHA-256 of the settings and of the model file: which model this is."""

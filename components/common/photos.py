@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import shutil
 import tempfile
@@ -58,12 +59,20 @@ class EncodedImages:
             photos[place] = self._decode(int(row))
         return photos
 
+    def first(self, number: int) -> EncodedImages:
+        """The first photos, still encoded."""
+        some = copy.copy(self)
+        some._ends, some._starts = self._ends[:number], self._starts[:number]
+        some.shape = (len(some._ends), *self.shape[1:])
+        return some
+
     def _decode(self, row: int) -> Photo:
         content = self._content[self._starts[row] : self._ends[row]].tobytes()
         return decode(from_example(content), self.shape[1])
 
 
 Images = NDArray[np.uint8] | EncodedImages  # (n, size, size, 3), RGB, in [0, 255]
+Mask = NDArray[np.uint8]  # (height, width), 1 on the object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +84,44 @@ class PhotoSet:
     boxes: NDArray[np.float32]  # (n, 4), (xmin, ymin, xmax, ymax) in [0, 1]; NaN where unknown
     filenames: tuple[str, ...]
     classes: tuple[str, ...]
+    # PNG files, a hundredth of what decoded ones take; None where unknown, empty where all are.
+    encoded_masks: tuple[bytes | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def mask(self, row: int) -> Mask | None:
+        """The mask of one photo, in its own size: 1 on the object; None where there is none."""
+        encoded = self.encoded_masks[row] if self.encoded_masks else None
+        return None if encoded is None else _decode_gray(encoded)
+
+    def first(self, number: int) -> PhotoSet:
+        """The first photos, without copying them."""
+        images = self.images
+        return replace(
+            self,
+            images=images.first(number) if isinstance(images, EncodedImages) else images[:number],
+            labels=self.labels[:number],
+            boxes=self.boxes[:number],
+            filenames=self.filenames[:number],
+            encoded_masks=self.encoded_masks[:number],
+        )
+
+
+def as_input(images: NDArray[np.uint8], channels: int) -> NDArray[np.float32]:
+    """Make of photos what a network takes.
+
+    Args:
+        images: RGB, shape `(n, height, width, 3)`, in [0, 255].
+        channels: 3, or 1 for gray: the luma of ITU-R BT.601, as JPEG has it.
+
+    Returns:
+        Shape `(n, height, width, channels)`, in [0, 255].
+    """
+    if channels == 3:
+        return images.astype(np.float32)
+    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
+    return np.array(gray, np.float32).reshape(*images.shape[:3], 1)
 
 
 def open_picture(record: PhotoRecord, size: int) -> Picture:
@@ -118,18 +162,18 @@ def decode(record: PhotoRecord, size: int) -> Photo:
     return to_square(open_picture(record, size), size)
 
 
-def decode_mask(record: PhotoRecord) -> NDArray[np.uint8] | None:
+def decode_mask(record: PhotoRecord) -> Mask | None:
     """The mask of one photo: 1 on the object, shape as the photo; None where there is none."""
-    if record.mask is None:
-        return None
-    mask: NDArray[np.uint8] | None = cv2.imdecode(
-        np.frombuffer(record.mask, np.uint8), cv2.IMREAD_GRAYSCALE
-    )
+    return None if record.mask is None else _decode_gray(record.mask)
+
+
+def _decode_gray(encoded: bytes) -> Mask | None:
+    mask: Mask | None = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
     return mask
 
 
 @contextmanager
-def load_photos(folder: Path, size: int) -> Iterator[PhotoSet]:
+def load_photos(folder: Path, size: int, *, masks: bool = False) -> Iterator[PhotoSet]:
     """Decode a dataset once, into a file that the system pages in and out as memory allows.
 
     Where that file would not fit on the disk, photos are kept encoded and decoded when asked for.
@@ -137,6 +181,7 @@ def load_photos(folder: Path, size: int) -> Iterator[PhotoSet]:
     Args:
         folder: Dataset folder.
         size: Height and width of the photos, pixels.
+        masks: Whether masks are wanted, too; they stay in memory.
 
     Yields:
         The photos; the file behind them is gone after the block.
@@ -146,24 +191,29 @@ def load_photos(folder: Path, size: int) -> Iterator[PhotoSet]:
     """
     manifest = Manifest.load(folder)
     with tempfile.TemporaryDirectory(prefix="pawpetal-") as scratch:
-        loader = _Loader(folder, manifest, Path(scratch, "images"), size)
+        loader = _Loader(folder, manifest, Path(scratch, "images"), size, masks=masks)
         yield PhotoSet(
             images=loader.decoded() if _has_room(scratch, manifest, size) else loader.encoded(),
             labels=loader.labels,
             boxes=loader.boxes,
             filenames=tuple(loader.filenames),
             classes=manifest.classes,
+            encoded_masks=tuple(loader.masks) if any(loader.masks) else (),
         )
 
 
 class _Loader:
     """Brings photos into a file; what is known of them stays in memory."""
 
-    def __init__(self, folder: Path, manifest: Manifest, file: Path, size: int) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, file: Path, size: int, *, masks: bool
+    ) -> None:
         self.labels = np.empty(manifest.num_photos, np.int32)
         self.boxes = np.full((manifest.num_photos, 4), np.nan, np.float32)
         self.filenames: list[str] = []
+        self.masks: list[bytes | None] = []
         self._folder, self._file, self._size = folder, file, size
+        self._wants_masks = masks
         self._name = manifest.split or ""
 
     def decoded(self) -> NDArray[np.uint8]:
@@ -195,6 +245,8 @@ class _Loader:
     def _remember(self, row: int, record: PhotoRecord) -> None:
         self.labels[row] = record.label
         self.filenames.append(record.filename)
+        if self._wants_masks:
+            self.masks.append(record.mask)
         if record.box is not None:
             self.boxes[row] = record.box
 

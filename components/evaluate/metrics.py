@@ -39,6 +39,16 @@ class ChampionScore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaceScore:
+    """How well it is said where the object is."""
+
+    kind: str  # "box" or "mask"
+    num_photos: int  # whose true place is known
+    mean_iou: float  # intersection over union, in [0, 1]
+    found: float  # share of these photos with an IoU of at least 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Everything that is known of a model after it has seen the held-out photos."""
 
@@ -52,6 +62,20 @@ class Evaluation:
     per_class: tuple[ClassScore, ...]  # in the order of `classes`
     confusion: tuple[tuple[int, ...], ...]  # counts; rows are true classes
     champion: ChampionScore | None = None
+    champion_problem: str = ""  # why the champion cannot be compared with
+    place: PlaceScore | None = None  # of a model that says it, where the true places are known
+
+    @property
+    def gain(self) -> float:
+        """Accuracy above the champion's on the same photos.
+
+        1 without a champion, so that no gate is closed by one that is not there; -1 with one that
+        cannot be compared with, so that none is opened by it.
+        """
+        if self.champion_problem:
+            return -1.0
+        # Rounded: 0.70 - 0.65 is a little below 0.05.
+        return round(self.accuracy - self.champion.accuracy, 9) if self.champion else 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists, equal to what reading the written JSON gives."""
@@ -66,7 +90,7 @@ class Evaluation:
             InputError: If a field is missing or unknown.
         """
         try:
-            champion = values.get("champion")
+            champion, place = values.get("champion"), values.get("place")
             return cls(
                 **{
                     **values,
@@ -74,6 +98,7 @@ class Evaluation:
                     "per_class": tuple(ClassScore(**score) for score in values["per_class"]),
                     "confusion": tuple(tuple(row) for row in values["confusion"]),
                     "champion": None if champion is None else ChampionScore(**champion),
+                    "place": None if place is None else PlaceScore(**place),
                 }
             )
         except (KeyError, TypeError) as error:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from components.common.pages import data_uri, render_page, thumbnail
 from components.evaluate.metrics import Evaluation, wilson_interval
+from components.evaluate.place import DRAWN_SIZE, PlaceExample
+from components.evaluate.retraining import rounds_view, transfers_view
 from components.train.curves import plot_history
 
 MOST_MATRIX_CLASSES = 40  # a wider matrix fits no screen: the confused pairs say it better
@@ -59,6 +62,9 @@ def render_report(
     history: Mapping[str, Sequence[float]],
     mistakes: Sequence[Mistake],
     best_epoch: int | None = None,
+    place_examples: Sequence[PlaceExample] = (),
+    transfers: Sequence[Mapping[str, Any]] = (),
+    rounds: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the evaluation of one model as a self-contained page.
 
@@ -70,6 +76,9 @@ def render_report(
         history: As `plot_history` takes it; empty leaves the curves out.
         mistakes: Wrongly classified photos, worst first (see `worst_mistakes`).
         best_epoch: The epoch whose weights were kept, counted from 1.
+        place_examples: Photos with true and predicted place drawn on them, worst first.
+        transfers: What became of the weights of an earlier model, as `ModelFolder.transfers` says.
+        rounds: How the model did after each round, as `ModelFolder.rounds` says.
 
     Returns:
         The HTML document.
@@ -96,6 +105,11 @@ def render_report(
         pairs=pairs[:shown],
         other_pairs=pairs[shown:],
         mistakes=[(mistake, thumbnail(mistake.photo, size=THUMBNAIL_SIZE)) for mistake in mistakes],
+        place_examples=[
+            (example, thumbnail(example.photo, size=DRAWN_SIZE)) for example in place_examples
+        ],
+        transfers=transfers_view(transfers),
+        rounds=rounds_view(rounds),
         settings={_label(key): _text(value) for key, value in settings.items()},
     )
 

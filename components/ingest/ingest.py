@@ -183,7 +183,8 @@ def _report_again(order: Order, kept: Manifest, folder: Path, page: Path, data: 
     index = read_index(kept.location)
     pictures = Pictures.of_dataset(kept.location, kept.shards, index)
     _report(kept, index, order, version_before(order.root, kept), pictures, page, data)
-    return refer(kept, kept, folder)
+    # The same photos may have been ingested under another URI; this run's is what it asked for.
+    return refer(replace(kept, source=order.dataset), kept, folder)
 
 
 def _report(

@@ -15,12 +15,24 @@ def train(
     metrics: dsl.Output[dsl.Metrics],
     architecture: str = "residual",
     weights: str = "auto",
+    warm_start: str = "",
     image_size: int = 0,
+    channels: int = 3,
     epochs: int = 0,
     batch_size: int = 32,
     learning_rate: float = 0.0,
+    fine_tune_epochs: int = -1,
+    fine_tune_blocks: int = 0,
+    fine_tune_learning_rate: float = 0.0,
+    feature_cache: bool = True,
+    loss_weighting: str = "uncertainty",
+    alpha: float = 0.5,
+    place: str = "box",
     mirror_averaging: bool = True,
+    max_memory_gib: float = 8.0,
     seed: int = 0,
+    model_name: str = "",
+    registry: str = "",
     weights_fingerprint: str = "",
     dataset_fingerprint: str = "",
     code_version: str = "",
@@ -34,46 +46,75 @@ def train(
         copies: Augmented copies of them, where they were written beforehand.
         model: model.keras, a SavedModel, the settings, the history and its plot.
         metrics: Loss and accuracy of the kept epoch.
-        architecture: Name of the network: residual or mobilenet_v2.
+        architecture: Name of the network, as `pawpetal architectures` lists them.
         weights: Where it starts: none (trained whole); imagenet, a path or gs:// URI (frozen, with
-            a new head); or auto (what is usual).
+            a new head, then tuned); or auto (what is usual).
+        warm_start: The model to go on from: champion, a version, or a path or gs:// URI of a model
+            folder; empty starts anew.
         image_size: Height and width the photos are brought to, pixels; 0 takes the usual.
+        channels: What the network sees: 3 (RGB) or 1 (gray).
         epochs: Passes over the training photos; 0 takes the usual number.
         batch_size: Photos a step, where the whole network is trained.
         learning_rate: Peak learning rate; 0 takes the usual.
+        fine_tune_epochs: Passes that tune the top blocks; -1 takes the usual number, 0 none.
+        fine_tune_blocks: How many top blocks are tuned; 0 takes the usual number.
+        fine_tune_learning_rate: Peak learning rate of tuning; 0 takes the usual.
+        feature_cache: Compute what frozen layers give once, where that pays.
+        loss_weighting: How two_output weighs its losses.
+        alpha: Share of the class loss in two_output's loss, at first.
+        place: What two_output says of the place: box or mask.
         mirror_averaging: Predict the mean over the photo and its mirror image.
+        max_memory_gib: Most memory that training the weights may take, GiB; 0 lifts the bound.
         seed: Of weights, order and augmentation.
+        model_name: Name in the registry, for `warm_start`; empty takes the dataset's.
+        registry: Where the model to go on from is registered; empty takes the usual place.
         weights_fingerprint: Changes when the file of weights changes; part of the cache key.
         dataset_fingerprint: Changes when the photos behind the URI change; part of the cache key.
         code_version: Version of the step's code; part of the cache key.
     """
+    import tempfile
     from pathlib import Path
 
     from components.common.artifacts import write_metadata
     from components.common.dataset import find_dataset
+    from components.common.manifest import Manifest
     from components.train.settings import TrainSettings
+    from components.train.start import fetch_start
     from components.train.train import train_model
 
     settings = TrainSettings(
         architecture=architecture,
         weights=weights,
+        warm_start=warm_start,
         image_size=image_size,
+        channels=channels,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        fine_tune_epochs=fine_tune_epochs,
+        fine_tune_blocks=fine_tune_blocks,
+        fine_tune_learning_rate=fine_tune_learning_rate,
+        feature_cache=feature_cache,
+        loss_weighting=loss_weighting,
+        alpha=alpha,
+        place=place,
         mirror_averaging=mirror_averaging,
+        max_memory_gib=max_memory_gib,
         seed=seed,
     )
-    fitted = train_model(
-        Path(train.path),
-        Path(validation.path),
-        Path(policy.path),
-        Path(model.path),
-        settings,
-        copies=Path(copies.path) if find_dataset(copies.path) else None,
-        code_version=code_version,
-    )
+    name = model_name or Manifest.load(train.path).name
+    with tempfile.TemporaryDirectory(prefix="pawpetal-") as scratch:
+        fitted = train_model(
+            Path(train.path),
+            Path(validation.path),
+            Path(policy.path),
+            Path(model.path),
+            settings,
+            copies=Path(copies.path) if find_dataset(copies.path) else None,
+            start=fetch_start(warm_start, name, registry, Path(scratch)),
+            code_version=code_version,
+        )
     model.metadata.update(framework="keras", architecture=architecture)
-    for name, values in fitted.history.items():
-        metrics.log_metric(name, values[fitted.best_epoch])
+    for metric, values in fitted.history.items():
+        metrics.log_metric(metric, values[fitted.best_epoch])
     write_metadata(metrics)

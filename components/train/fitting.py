@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -51,24 +52,64 @@ def fit(
             "`train` and `validation` must both have soft labels, or neither. Received: "
             f"train.is_soft={train.is_soft}, validation.is_soft={validation.is_soft}"
         )
+    return run(
+        model,
+        train,
+        validation,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        loss="categorical_crossentropy" if train.is_soft else "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+
+
+def run(
+    model: keras.Model,
+    train: keras.utils.PyDataset,
+    validation: keras.utils.PyDataset,
+    *,
+    epochs: int,
+    learning_rate: float,
+    optimizer: type[keras.optimizers.AdamW] = keras.optimizers.AdamW,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    **compiled: Any,
+) -> Fit:
+    """Train any model as `fit` trains a classifier.
+
+    Args:
+        model: Its metrics have an accuracy; changed in place.
+        train: Batches to learn from; with `num_batches` and `num_images`, those of an epoch.
+        validation: Batches to choose the epoch by.
+        epochs: Passes over `train`.
+        learning_rate: Peak.
+        optimizer: AdamW, or one that is made as it is.
+        callbacks: Called before those of the loop itself.
+        **compiled: Loss and metrics, as `compile` takes them.
+
+    Raises:
+        TrainingError: If the loss stops being a number.
+    """
     steps = train.num_batches * epochs
     warmup_steps = max(1, round(WARMUP * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
     )
     model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, clipnorm=1.0),
-        "categorical_crossentropy" if train.is_soft else "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        optimizer(schedule, weight_decay=WEIGHT_DECAY, clipnorm=1.0),
         jit_compile="auto" if _is_xla_fast() else False,
+        **compiled,
     )
     keep_best = KeepBest()
-    callbacks = [Progress(train.num_images), keep_best, keras.callbacks.TerminateOnNaN()]
     fitted = model.fit(
         train,
         validation_data=validation,
         epochs=epochs,
-        callbacks=callbacks,
+        callbacks=[
+            *callbacks,
+            Progress(train.num_images),
+            keep_best,
+            keras.callbacks.TerminateOnNaN(),
+        ],
         shuffle=False,  # `train` has its own order; Keras would draw one from the global `random`
         verbose=0,
     )

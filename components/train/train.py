@@ -9,26 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
-from components.augment.augmenter import Augmenter
-from components.augment.mixing import Mixer
 from components.augment.policies import Policy
 from components.common.errors import InputError
 from components.common.manifest import Manifest
 from components.common.model import MODEL_FILE, SAVED_MODEL, ModelFolder
-from components.common.parallel import num_cores
-from components.common.photos import PhotoSet, load_photos
+from components.common.photos import load_photos
 from components.common.progress import report
-from components.train.batches import Batches, Rows
+from components.train.architectures import NONE, Architecture
 from components.train.curves import plot_history
-from components.train.fitting import Fit, fit
-from components.train.frozen import fit_head
+from components.train.fitting import Fit
+from components.train.material import Material
+from components.train.memory import check_memory, describe_memory
+from components.train.network import Network, build_head
+from components.train.places.head import build_place_head
+from components.train.rounds import RoundResult, find_stages, train_rounds
 from components.train.settings import TrainSettings, check_augmentation
-from components.train.weights import NONE, load_weights
-
-DROPOUT = 0.2  # before the head of a network that is trained from scratch
+from components.train.warm_start import Transfer, adapt
+from components.train.weights import load_weights
 
 
 def train_model(
@@ -39,12 +37,10 @@ def train_model(
     settings: TrainSettings,
     *,
     copies: Path | None = None,
+    start: Path | None = None,
     code_version: str = "",
 ) -> Fit:
     """Train, and write the model folder.
-
-    A backbone that starts from weights is frozen and gets a new head; one that starts from none is
-    trained whole.
 
     Args:
         train: Dataset folder of the photos to learn from.
@@ -54,6 +50,7 @@ def train_model(
         settings: How to train.
         copies: Dataset folder of augmented copies of the training photos, for a frozen backbone;
             None makes them on the way.
+        start: Folder of the model to go on from; None starts anew.
         code_version: Recorded with the model.
 
     Returns:
@@ -65,26 +62,76 @@ def train_model(
     settings = settings.resolved()
     chosen = Policy.load(policy)
     num_copies = _count_copies(train, copies)
-    check_augmentation(chosen, settings.weights, num_copies)
+    check_augmentation(chosen, settings, num_copies)
+    if start:
+        _warn_of_another_split(start, train)
     make_deterministic(settings.seed)
-    start = time.monotonic()
+    began, began_cpu = time.monotonic(), time.process_time()
+    size = settings.image_size
     with (
-        load_photos(train, settings.image_size) as learned,
-        load_photos(validation, settings.image_size) as held_out,
-        load_photos(copies, settings.image_size) if copies else nullcontext() as augmented,
+        load_photos(train, size, masks=settings.says_masks) as learned,
+        load_photos(validation, size, masks=settings.says_masks) as held_out,
+        load_photos(copies, size) if copies else nullcontext() as augmented,
     ):
-        model, fitted = _train(learned, held_out, augmented, chosen, settings)
+        material = Material(train=learned, validation=held_out, policy=chosen, copies=augmented)
+        network, transfers = start_network(settings, learned.classes, start)
+        stages = find_stages(train, validation)
+        network, fitted, rounds = train_rounds(network, material, settings, stages)
+    model = network.assemble(mirror_averaging=settings.mirror_averaging)
     record = {
-        **asdict(settings),
+        **settings.told(),
         "augmentation": chosen.name,
         "augmented_copies": num_copies,
         "best_epoch": fitted.best_epoch + 1,
         "num_parameters": int(model.count_params()),
-        "training_seconds": round(time.monotonic() - start, 1),
+        "training_seconds": round(time.monotonic() - began, 1),
+        "training_cpu_seconds": round(time.process_time() - began_cpu, 1),
         **_provenance(train, code_version),
     }
-    _write(folder, model, fitted, record)
+    _write(folder, model, fitted, record, transfers, rounds)
     return fitted
+
+
+def start_network(
+    settings: TrainSettings, classes: tuple[str, ...], start: Path | None = None
+) -> tuple[Network, tuple[Transfer, ...]]:
+    """Build the network with the weights that training starts from.
+
+    Args:
+        settings: Resolved.
+        classes: In label order.
+        start: Folder of the model to go on from; None starts anew.
+
+    Returns:
+        The network, and what became of each weight of that model.
+
+    Raises:
+        InputError: If weights do not fit, or the network is too large.
+    """
+    architecture = settings.find_architecture()
+    check_memory(architecture, settings, num_classes=len(classes))
+    report(describe_memory(architecture, settings, num_classes=len(classes)))
+    backbone = architecture.build_backbone(settings.image_size, settings.channels)
+    if start and settings.is_frozen and not _is_of(architecture, start):
+        report(
+            f"the earlier model is no {architecture.name}, to be frozen: its weights are not used"
+        )
+        start = None
+    if settings.weights != NONE and start is None:
+        load_weights(architecture, backbone, settings.weights)
+    if architecture.has_place:
+        head = build_place_head(
+            backbone.output_shape, len(classes), place=settings.place, seed=settings.seed
+        )
+    else:
+        head = build_head(backbone.output_shape[-1], len(classes), seed=settings.seed)
+    network = Network(backbone=backbone, head=head)
+    return network, adapt(network, classes, start) if start else ()
+
+
+def _is_of(architecture: Architecture, start: Path) -> bool:
+    """Whether an earlier model is of that architecture; only then all of its backbone fits."""
+    return ModelFolder(start).settings().get("architecture") == architecture.name
 
 
 def make_deterministic(seed: int) -> None:
@@ -100,102 +147,6 @@ def make_deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def assemble(backbone: keras.Model, head: keras.Model, *, mirror_averaging: bool) -> keras.Model:
-    """Join backbone and head into the model that predicts.
-
-    Args:
-        backbone: From photos to features.
-        head: From features to class probabilities.
-        mirror_averaging: Predict the mean over the photo and its mirror image.
-
-    Returns:
-        A model from RGB photos `(n, size, size, 3)` in [0, 255] to probabilities `(n, classes)`.
-    """
-    photos = keras.Input(backbone.input_shape[1:], name="photos")
-    if not mirror_averaging:
-        return keras.Model(photos, head(backbone(photos)), name="classifier")
-    # One pass over both views: a second call of the backbone would double the graph, and the time
-    # to save and load it.
-    views = keras.ops.concatenate([photos, keras.ops.flip(photos, axis=2)])
-    probabilities = head(backbone(views))
-    by_view = keras.ops.reshape(probabilities, (2, -1, head.output_shape[-1]))
-    return keras.Model(photos, keras.ops.mean(by_view, axis=0), name="classifier")
-
-
-def _train(
-    train: PhotoSet,
-    validation: PhotoSet,
-    copies: PhotoSet | None,
-    policy: Policy,
-    settings: TrainSettings,
-) -> tuple[keras.Model, Fit]:
-    architecture = settings.find_architecture()
-    backbone = architecture.build_backbone(settings.image_size)
-    if settings.weights != NONE:
-        load_weights(architecture, backbone, settings.weights)
-        head, fitted = fit_head(
-            backbone,
-            train,
-            validation,
-            policy,
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
-            seed=settings.seed,
-            copies=copies,
-        )
-        return assemble(backbone, head, mirror_averaging=settings.mirror_averaging), fitted
-    head = keras.Sequential(
-        [
-            keras.Input(backbone.output_shape[1:]),
-            keras.layers.Dropout(DROPOUT, seed=settings.seed),
-            keras.layers.Dense(len(train.classes), activation="softmax"),
-        ],
-        name="head",
-    )
-    fitted = fit(
-        assemble(backbone, head, mirror_averaging=False),
-        _augmented_batches(train, policy, settings),
-        _plain_batches(validation, policy, settings),
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-    )
-    return assemble(backbone, head, mirror_averaging=settings.mirror_averaging), fitted
-
-
-def _augmented_batches(photos: PhotoSet, policy: Policy, settings: TrainSettings) -> Batches:
-    augmenter = Augmenter(policy=policy, seed=settings.seed)
-    mixer = Mixer(augmenter=augmenter, num_photos=len(photos), size=settings.image_size)
-
-    def take(rows: Rows, epoch: int) -> np.ndarray:
-        if policy.mixes:
-            return mixer.photos(photos.images, rows, epoch).astype(np.float32)
-        return augmenter(photos.images[rows], rows, epoch).astype(np.float32)
-
-    def soften(rows: Rows, epoch: int) -> NDArray[np.float32]:
-        return mixer.labels(photos.labels, len(photos.classes), rows, epoch)
-
-    return Batches(
-        photos.labels,
-        take,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        num_threads=num_cores(),
-        soften=soften if policy.mixes else None,
-    )
-
-
-def _plain_batches(photos: PhotoSet, policy: Policy, settings: TrainSettings) -> Batches:
-    of_class = np.eye(len(photos.classes), dtype=np.float32)
-    return Batches(
-        photos.labels,
-        lambda rows, _: photos.images[rows].astype(np.float32),
-        batch_size=settings.batch_size,
-        seed=None,
-        # One loss judges both, so where labels are mixed in training, these are written so, too.
-        soften=(lambda rows, _: of_class[photos.labels[rows]]) if policy.mixes else None,
-    )
-
-
 def _count_copies(train: Path, copies: Path | None) -> int:
     """Augmented copies a photo, 0 where none are written."""
     if copies is None:
@@ -207,6 +158,20 @@ def _count_copies(train: Path, copies: Path | None) -> int:
             f" copies of dataset {augmented.dataset_digest[:12]}"
         )
     return augmented.num_photos // originals.num_photos
+
+
+def _warn_of_another_split(start: Path, train: Path) -> None:
+    """Say where the earlier model may have learned from photos that judge this one."""
+    earlier = ModelFolder(start).settings().get("split") or ""
+    now = Manifest.load(train).split_rule or ""
+    # Which photos judge depends on the share of test and the seed alone, the end of the rule.
+    if earlier.partition("test")[2] != now.partition("test")[2]:
+        print(
+            f"warning: the model to go on from was split by '{earlier}', and these photos are by"
+            f" '{now}': where they are the same photos, it has learned some that judge now, and the"
+            " accuracy on test photos is too good. Pass the same split_seed and test_fraction.",
+            flush=True,
+        )
 
 
 def _provenance(train: Path, code_version: str) -> dict[str, Any]:
@@ -223,10 +188,23 @@ def _provenance(train: Path, code_version: str) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, model: keras.Model, fitted: Fit, settings: dict[str, Any]) -> None:
+def _write(
+    folder: Path,
+    model: keras.Model,
+    fitted: Fit,
+    settings: dict[str, Any],
+    transfers: tuple[Transfer, ...],
+    rounds: list[RoundResult],
+) -> None:
     report("saving the model")
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / MODEL_FILE)
     model.export(folder / SAVED_MODEL, verbose=False)
     plot = plot_history(fitted.history, best_epoch=fitted.best_epoch + 1)
-    ModelFolder(folder).write(settings=settings, history=fitted.history, plot=plot)
+    ModelFolder(folder).write(
+        settings=settings,
+        history=fitted.history,
+        plot=plot,
+        transfers=[asdict(transfer) for transfer in transfers],
+        rounds=[asdict(one) for one in rounds],
+    )

@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING
 from components.common import storage
 from components.common.errors import InputError
 from components.common.network import why_unreachable
-from components.train.architectures import Architecture
+from components.train.architectures import IMAGENET, NONE, Architecture
+from components.train.architectures.applications import Application
 
 if TYPE_CHECKING:
     import keras
 
-NONE, IMAGENET = "none", "imagenet"
 SUFFIXES = (".weights.h5", ".keras")
 IMAGENET_HOST = "storage.googleapis.com"
-IMAGENET_SIZES = (96, 128, 160, 192, 224)  # pixels that the published weights were trained at
 
 
-def check_weights(architecture: Architecture, weights: str, image_size: int) -> None:
+def check_weights(
+    architecture: Architecture, weights: str, image_size: int, channels: int = 3
+) -> None:
     """Load the weights once, before a run starts, and refuse what does not fit.
 
     Args:
         architecture: The network they are for.
         weights: "none", "imagenet", a path or a gs:// URI.
         image_size: Height and width of the photos, pixels.
+        channels: Of the photos: 3 (RGB) or 1 (gray).
 
     Raises:
         InputError: If they are missing, of another kind, or do not fit the architecture.
@@ -36,11 +38,11 @@ def check_weights(architecture: Architecture, weights: str, image_size: int) -> 
     if weights == NONE:
         return
     if weights == IMAGENET:
-        _check_imagenet(image_size)
+        _check_imagenet(_application(architecture), image_size)
         return
     if not storage.exists(weights):
         raise InputError(f"`weights` must name a file that exists. Received: '{weights}'")
-    load_weights(architecture, architecture.build_backbone(image_size), weights)
+    load_weights(architecture, architecture.build_backbone(image_size, channels), weights)
 
 
 def check_weights_name(architecture: Architecture, weights: str) -> None:
@@ -53,11 +55,8 @@ def check_weights_name(architecture: Architecture, weights: str) -> None:
     Raises:
         InputError: If the architecture has none of that kind, or the file is no such file.
     """
-    if weights == IMAGENET and architecture.weights != IMAGENET:
-        raise InputError(
-            f"There are no ImageNet weights for architecture '{architecture.name}'."
-            " Pass `weights` none, or a file."
-        )
+    if weights == IMAGENET:
+        _application(architecture)
     if weights not in (NONE, IMAGENET) and not weights.endswith(SUFFIXES):
         raise InputError(
             "`weights` must be imagenet, none, or a file that ends with .weights.h5 or .keras."
@@ -113,33 +112,53 @@ def _network(backbone: keras.Model) -> keras.Model:
     return inner[0] if inner else backbone
 
 
-def _check_imagenet(image_size: int) -> None:
-    if not _cached_imagenet(image_size) and (why := why_unreachable(IMAGENET_HOST)):
+def _application(architecture: Architecture) -> Application:
+    """The network of keras.applications, for which there are ImageNet weights."""
+    if architecture.application is None:
         raise InputError(
-            f"The ImageNet weights are not on this machine, and {IMAGENET_HOST} cannot be reached"
-            f" to download them ({why}). Pass a file as `weights`."
+            f"There are no ImageNet weights for architecture '{architecture.name}'."
+            " Pass `weights` none, or a file."
+        )
+    return architecture.application
+
+
+def _check_imagenet(application: Application, image_size: int) -> None:
+    if not cached_imagenet(application, image_size) and (why := why_unreachable(IMAGENET_HOST)):
+        raise InputError(
+            f"The ImageNet weights of {application.name} are not on this machine, and"
+            f" {IMAGENET_HOST} cannot be reached to download them ({why}). Pass a file as"
+            " `weights`."
         )
 
 
-def _cached_imagenet(image_size: int) -> bool:
-    """Whether Keras has downloaded the weights before."""
+def cached_imagenet(application: Application, image_size: int) -> bool:
+    """Whether Keras has downloaded the ImageNet weights before.
+
+    Args:
+        application: The network they are of.
+        image_size: Height and width of the photos, pixels.
+    """
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models")
-    return any(folder.glob(f"mobilenet_v2_weights_*_{_nearest(image_size)}_no_top.h5"))
+    name = application.weights_file.format(size=_published_size(application, image_size))
+    return (folder / name).is_file()
 
 
-def _nearest(image_size: int) -> int:
+def _published_size(application: Application, image_size: int) -> int:
     """The size to take weights of: the convolutions are the same at any size."""
-    return min(IMAGENET_SIZES, key=lambda candidate: abs(candidate - image_size))
+    sizes = application.weights_sizes or (image_size,)
+    return min(sizes, key=lambda candidate: abs(candidate - image_size))
 
 
 def _load_imagenet(architecture: Architecture, backbone: keras.Model) -> None:
-    import keras
+    from components.train.architectures.transfer import build_network
 
-    image_size = backbone.input_shape[1]
-    check_weights_name(architecture, IMAGENET)
-    _check_imagenet(image_size)
-    nearest = _nearest(image_size)
-    published = keras.applications.MobileNetV2(
-        input_shape=(nearest, nearest, 3), include_top=False, weights="imagenet", pooling="avg"
-    )
+    application, image_size = _application(architecture), backbone.input_shape[1]
+    _check_imagenet(application, image_size)
+    try:
+        published = build_network(application, _published_size(application, image_size), IMAGENET)
+    except Exception as error:  # Keras raises just that where a download fails
+        raise InputError(
+            f"The ImageNet weights of {application.name} could not be downloaded or read"
+            f" ({' '.join(str(error).split())[:160]}). Pass a file as `weights`."
+        ) from error
     _network(backbone).set_weights(published.get_weights())

@@ -10,6 +10,7 @@ import click
 
 from components.common.errors import PawpetalError
 from components.common.home import DEFAULT, VARIABLE
+from pipelines.cli.architectures import architectures
 from pipelines.cli.compile import compile_command
 from pipelines.cli.data import data
 from pipelines.cli.models import models
@@ -30,7 +31,7 @@ def cli(home: str | None) -> None:
 
     \b
     Try it, offline:      pawpetal run
-    With your own photos: pawpetal run --dataset folder:PHOTOS --architecture mobilenet_v2
+    With your own photos: pawpetal run --dataset folder:PHOTOS --architecture transfer:MobileNetV2
     """
     if home:
         os.environ[VARIABLE] = os.path.abspath(os.path.expanduser(home))  # noqa: PTH100, PTH111
@@ -40,6 +41,7 @@ cli.add_command(run)
 cli.add_command(runs)
 cli.add_command(models)
 cli.add_command(data)
+cli.add_command(architectures)
 cli.add_command(compile_command)
 
 

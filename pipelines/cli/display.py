@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
 from components.common.progress import format_seconds
-from pipelines.runs import SUBMITTED, SUCCEEDED, Run, Step
+from pipelines.runs import PAGES, SUBMITTED, SUCCEEDED, Run, Step
 from pipelines.targets import Event, StepEnded, StepProgress
 
 SECONDS_BETWEEN_LINES = 5.0  # where lines stay, as in a CI log
@@ -92,6 +92,12 @@ def _rows(run: Run) -> Iterable[tuple[str, str]]:
 
 def _outcome(run: Run) -> Iterable[tuple[str, str]]:
     scores = run.metrics
+    if best := run.best:
+        yield (
+            "Best",
+            f"{escape(best['name'])}, of {best['num_candidates']}: accuracy"
+            f" {best['validation_accuracy']:.1%} on validation photos",
+        )
     if scores:
         yield (
             "Accuracy",
@@ -100,24 +106,30 @@ def _outcome(run: Run) -> Iterable[tuple[str, str]]:
         )
     else:
         yield "Accuracy", "not known here: the log of evaluate could not be read; see the page"
-    if run.gate and run.gate["passed"]:
-        yield (
-            "Gate",
-            f"[green]passed[/]: {run.gate['accuracy']:.4f} >= {run.gate['min_accuracy']:g}",
-        )
-    elif run.gate:
-        yield (
-            "Gate",
-            "[yellow]held back[/], nothing was registered:"
-            f" {run.gate['accuracy']:.4f} < {run.gate['min_accuracy']:g}",
-        )
+    if run.gate:
+        yield "Gate", _gate(run.gate)
     if run.model:
         version = f"{run.model['name']} version {run.model['version']}"
         yield "Registered", f"{escape(version)}, {escape(run.model['verdict'])}"
     yield "Time", format_seconds(run.seconds)
-    for name in ("data_report", "preview", "report"):
+    for name in PAGES:
         if page := getattr(run, name):
             yield name.replace("_", " ").capitalize(), Path(page).as_uri()
+
+
+def _gate(gate: Mapping[str, Any]) -> str:
+    """What was asked of the model, and whether it was enough."""
+    sign = ">=" if gate["accuracy"] >= gate["min_accuracy"] else "<"
+    checks = [f"{gate['accuracy']:.4f} {sign} {gate['min_accuracy']:g}"]
+    if "min_gain" in gate:
+        sign = ">=" if gate["gain"] >= gate["min_gain"] else "<"
+        gain = f"gain over the champion {gate['gain']:+.4f} {sign} {gate['min_gain']:g}"
+        # These two stand for no champion, and for one that cannot be compared with.
+        absent = {1: "no champion yet", -1: "the champion cannot be compared with: see the report"}
+        checks.append(absent.get(gate["gain"], gain))
+    if gate["passed"]:
+        return f"[green]passed[/]: {', '.join(checks)}"
+    return f"[yellow]held back[/], nothing was registered: {', '.join(checks)}"
 
 
 def _findings(findings: Mapping[str, int]) -> str:

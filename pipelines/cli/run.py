@@ -4,40 +4,69 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import yaml
 
 from components.common.errors import InputError, unknown_name
 from pipelines.cli.targets import OPTIONS, make_target, target_options
-from pipelines.specs import Parameter, Value, parameters
+from pipelines.specs import Parameter, Value, parameters, pipeline_names
 
-PIPELINE = "train_and_push"
-
-
-def _pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add one option for each input of the pipeline."""
-    for parameter in reversed(parameters(PIPELINE)):
-        command = _option(parameter)(command)
-    return command
+USUAL = "train_and_push"
+PIPELINE = "pawpetal.pipeline"  # of the context's notes: the pipeline that is run
 
 
-def _option(parameter: Parameter) -> Callable[..., Any]:
+class _RunCommand(click.Command):
+    """A command whose options are the inputs of the pipeline that it is told to run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the pipeline first, since it says which options there are."""
+        ctx.meta[PIPELINE] = _named_pipeline(args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own options, and one for each input of the pipeline."""
+        inputs = [_option(parameter) for parameter in parameters(ctx.meta.get(PIPELINE, USUAL))]
+        own = super().get_params(ctx)
+        return [own[0], *inputs, *own[1:]]  # the pipeline leads, and help is the last
+
+
+def _named_pipeline(args: list[str]) -> str:
+    """The pipeline that the arguments name; the usual one where they name none."""
+    named = USUAL
+    for place, argument in enumerate(args):
+        if argument == "--pipeline" and place + 1 < len(args):
+            named = args[place + 1]
+        elif argument.startswith("--pipeline="):
+            named = argument.partition("=")[2]
+    named = named.replace("-", "_")
+    if named not in pipeline_names():
+        raise unknown_name("pipeline", named, pipeline_names())
+    return named
+
+
+def _option(parameter: Parameter) -> click.Option:
     flag = f"--{parameter.name.replace('_', '-')}"
     if parameter.type is bool:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     shown = f"  [default: {parameter.default}]" if parameter.default != "" else ""
     # No default here: only so can a config file be told from the command line.
-    return click.option(
-        flag, parameter.name, type=parameter.type, default=None, help=parameter.help + shown
+    return click.Option(
+        [flag, parameter.name], type=parameter.type, default=None, help=parameter.help + shown
     )
 
 
-@click.command(short_help="Train, judge and register a classifier.")
-@_pipeline_options
+@click.command(cls=_RunCommand, short_help="Train, judge and register a classifier.")
+@click.option(
+    "--pipeline",
+    metavar="NAME",
+    default=USUAL,
+    show_default=True,
+    help="What to run: train_and_push; retrain (goes on from the champion, must beat it); sweep"
+    " (compares networks, registers the best); curriculum (datasets from easy to hard). Each has"
+    " options of its own: pawpetal run --pipeline NAME --help",
+)
 @click.option("--config", metavar="FILE", help="YAML file of options; the command line wins.")
 @target_options
 @click.option(
@@ -49,14 +78,22 @@ def _option(parameter: Parameter) -> Callable[..., Any]:
 @click.option(
     "--json", "as_json", is_flag=True, help="Progress on stderr, the summary as JSON on stdout."
 )
-def run(config: str | None, on: str, cache: bool, as_json: bool, **given: Value | None) -> None:
-    """Run the pipeline: ingest, split, augment, train, evaluate and, past the gate, push.
+def run(
+    pipeline: str,
+    config: str | None,
+    on: str,
+    cache: bool,
+    as_json: bool,
+    **given: Value | None,
+) -> None:
+    """Run a pipeline: ingest, split, augment, train, evaluate and, past the gate, push.
 
     Exit status: 0 the run is done (the summary says whether the model was registered or held back),
     1 a step failed, 2 an argument cannot work.
     """
-    arguments = {parameter.name: parameter.default for parameter in parameters(PIPELINE)}
-    arguments |= read_config(Path(config)) if config else {}
+    pipeline = pipeline.replace("-", "_")
+    arguments = {parameter.name: parameter.default for parameter in parameters(pipeline)}
+    arguments |= read_config(Path(config), pipeline) if config else {}
     target = make_target(on, {name: given.pop(name) for name in OPTIONS})
     arguments |= {name: value for name, value in given.items() if value is not None}
 
@@ -66,7 +103,7 @@ def run(config: str | None, on: str, cache: bool, as_json: bool, **given: Value 
     display = Display(sys.stderr if as_json else sys.stdout)
     with display.waiting("checking the settings"):
         prepared = prepare(arguments, target)
-        execution = target.start(PIPELINE, prepared, use_cache=cache)
+        execution = target.start(pipeline, prepared, use_cache=cache)
     with contextlib.closing(execution.follow()) as events:
         display.show(execution.run, events)
     if as_json:
@@ -74,11 +111,12 @@ def run(config: str | None, on: str, cache: bool, as_json: bool, **given: Value 
     sys.exit(0 if execution.run.error is None else 1)
 
 
-def read_config(path: Path) -> dict[str, Value]:
+def read_config(path: Path, pipeline: str) -> dict[str, Value]:
     """Read the options in a YAML file.
 
     Args:
         path: File with one mapping: names of pipeline inputs to values.
+        pipeline: Whose inputs they are.
 
     Raises:
         InputError: If it is missing, no such mapping, or names an input that there is not.
@@ -91,7 +129,7 @@ def read_config(path: Path) -> dict[str, Value]:
         raise InputError(f"'{path}' must be YAML: {' '.join(str(error).split())}") from error
     if not isinstance(read, dict):
         raise InputError(f"'{path}' must hold `name: value` lines. Received: {read!r}")
-    known = {parameter.name: parameter for parameter in parameters(PIPELINE)}
+    known = {parameter.name: parameter for parameter in parameters(pipeline)}
     values = {}
     for key, value in read.items():
         name = str(key).replace("-", "_")

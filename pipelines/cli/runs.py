@@ -65,8 +65,13 @@ def _cells(run: Run) -> tuple[str, ...]:
         run.run_id,
         run.target,
         run.status,
-        str(run.parameters.get("dataset", "")),
-        str(run.parameters.get("architecture", "")),
+        _setting(run, "dataset", "curriculum"),
+        _setting(run, "architecture", "architectures"),
         "" if accuracy is None else f"{accuracy:.4f}",
         f"{run.model['name']} v{run.model['version']}" if run.model else held,
     )
+
+
+def _setting(run: Run, *names: str) -> str:
+    """The first of these settings that the run's pipeline has."""
+    return next((str(run.parameters[name]) for name in names if name in run.parameters), "")

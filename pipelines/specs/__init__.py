@@ -56,6 +56,12 @@ def spec_path(pipeline: str, target: str) -> Path:
     return FOLDER / f"{pipeline}.{target}.yaml"
 
 
+def pipeline_names() -> tuple[str, ...]:
+    """The pipelines that there are specs of, sorted."""
+    suffix = f".{PLAIN}.yaml"
+    return tuple(sorted(path.name.removesuffix(suffix) for path in FOLDER.glob(f"*{suffix}")))
+
+
 @functools.cache
 def parameters(pipeline: str) -> tuple[Parameter, ...]:
     """The inputs of a pipeline that people set, by name.

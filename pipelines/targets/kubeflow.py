@@ -23,12 +23,14 @@ from components.common import storage
 from components.common.errors import ClusterError, InputError, PawpetalError
 from components.common.progress import MARK, RESULT, format_seconds
 from components.common.registry import MLFLOW
+from components.train.architectures import IMAGENET
+from components.train.architectures import NONE as NO_WEIGHTS
 from components.train.settings import AUTO
-from components.train.weights import IMAGENET
-from components.train.weights import NONE as NO_WEIGHTS
+from components.train.start import is_path
 from pipelines.accelerators import NONE, Accelerator
 from pipelines.compiling import GRAPHS, SpecSettings, compile_spec
 from pipelines.images import reference, tag
+from pipelines.places import datasets
 from pipelines.runs import (
     CANCELLED,
     FAILED,
@@ -44,6 +46,7 @@ from pipelines.targets.kubeflow_client import Login, Server, UnreachableError
 from pipelines.targets.kubeflow_tasks import DONE, WAITING, Tasks, running_step
 from pipelines.targets.limits import check_limits
 from pipelines.targets.record import (
+    add_best,
     add_model,
     add_scores,
     begin,
@@ -157,12 +160,13 @@ class KubeflowTarget:
 
 def _check_reach(arguments: Mapping[str, Any]) -> None:
     """Refuse what names something of this machine, which a pod does not have."""
-    kind, _, place = arguments["dataset"].partition(":")
-    if kind in ("folder", "archive") and not storage.is_remote(place):
-        raise InputError(
-            f"`dataset` must be where the cluster can read it. Received: {kind} '{place}' of this"
-            " machine. Copy it to a bucket, and pass gs://BUCKET/PREFIX"
-        )
+    for uri in datasets(arguments):
+        kind, _, place = uri.partition(":")
+        if kind in ("folder", "archive") and not storage.is_remote(place):
+            raise InputError(
+                f"`dataset` must be where the cluster can read it. Received: {kind} '{place}' of"
+                " this machine. Copy it to a bucket, and pass gs://BUCKET/PREFIX"
+            )
     if arguments["storage"] and not storage.is_remote(arguments["storage"]):
         raise InputError(
             "`storage` must be empty or a gs:// URI on a cluster. Received:"
@@ -173,6 +177,11 @@ def _check_reach(arguments: Mapping[str, Any]) -> None:
         raise InputError(
             "`weights` must be auto, imagenet, none or a gs:// URI on a cluster. Received:"
             f" '{weights}', a path of this machine"
+        )
+    if is_path(arguments["warm_start"]):
+        raise InputError(
+            "`warm_start` must be champion, a version or a gs:// URI on a cluster. Received:"
+            f" '{arguments['warm_start']}', a path of this machine"
         )
     if arguments["data_dir"] and not storage.is_remote(arguments["data_dir"]):
         raise InputError(
@@ -319,7 +328,8 @@ class KubeflowRun:
         before, status = step.status, tasks.status(step.name)
         if status == before == RUNNING:
             yield from self._tell_progress(step, tasks)
-        if status in (before, WAITING) or before not in (WAITING, RUNNING):
+        # A step that succeeded may run again, or fail: in the next turn of its loop.
+        if status in (before, WAITING) or before not in (WAITING, RUNNING, SUCCEEDED):
             return
         step.seconds = tasks.seconds(step.name)
         step.cached = status == SUCCEEDED and tasks.is_cached(step.name)
@@ -370,6 +380,8 @@ class KubeflowRun:
                 self._keep_log(step, tasks)
         if findings := self._result("ingest"):
             self.run.findings = findings
+        if best := self._result("compare"):
+            add_best(self.run, best, best["num_candidates"])
         if scores := self._result("evaluate"):
             add_scores(self.run, scores)
         if pushed := self._result("push"):
@@ -381,10 +393,10 @@ class KubeflowRun:
 
     def _result(self, step_name: str) -> dict[str, Any] | None:
         """What a step gave back by its log."""
-        step = next(step for step in self.run.steps if step.name == step_name)
-        for line in reversed(_lines(step)):
-            if line.startswith(RESULT):
-                return dict(json.loads(line.removeprefix(RESULT)))
+        for step in (step for step in self.run.steps if step.name == step_name):
+            for line in reversed(_lines(step)):
+                if line.startswith(RESULT):
+                    return dict(json.loads(line.removeprefix(RESULT)))
         return None
 
     def _explain(self, run: Any) -> None:

@@ -30,6 +30,7 @@ _STATUS = {
     "CANCELED": CANCELLED,
     "SKIPPED": SKIPPED,
 }
+_URGENCY = {"FAILED": 0, "CANCELED": 1, "RUNNING": 2, "PENDING": 3, "SUCCEEDED": 4}
 
 
 class Tasks:
@@ -80,7 +81,9 @@ class Tasks:
         return None
 
     def _named(self, name: str) -> Any:
-        return next((task for task in self._details if task.display_name == name), None)
+        """The task of that name; of a loop's turns the one that most needs to be looked at."""
+        turns = [task for task in self._details if task.display_name == name]
+        return min(turns, key=lambda task: _URGENCY.get(task.state, len(_URGENCY)), default=None)
 
     def _executor(self, name: str) -> Any:
         """The executor of a step: the first that started no earlier than the step did."""

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -19,15 +19,17 @@ from components.common.errors import PawpetalError
 from components.common.home import VARIABLE, home
 from components.common.progress import MARK
 from pipelines.code_version import code_version
-from pipelines.runs import CANCELLED, FAILED, SUCCEEDED, RunFolder, Step
+from pipelines.runs import CANCELLED, FAILED, PAGES, SUCCEEDED, RunFolder, Step
 from pipelines.specs import PLAIN, spec_path
 from pipelines.targets import Event, StepEnded, StepProgress, StepStarted
 from pipelines.targets.record import (
+    add_best,
     add_findings,
     add_model,
     add_scores,
     begin,
     last_error,
+    next_step,
     skip_waiting_steps,
 )
 
@@ -205,11 +207,11 @@ class LocalRun:
                 everything.write(f"{line}\n")
                 everything.flush()
                 if match := _CACHED.match(line):
-                    step = self._step(match["step"])
+                    step = next_step(self.run, match["step"])
                     step.status, step.cached = SUCCEEDED, True
                     yield StepEnded(step=step)
                 elif match := _STARTED.match(line):
-                    current, started = self._step(match["step"]), time.monotonic()
+                    current, started = next_step(self.run, match["step"]), time.monotonic()
                     current.status, current.log = "running", str(self._log(current))
                     self._folder.save(self.run)
                     yield StepStarted(step=current)
@@ -225,9 +227,6 @@ class LocalRun:
                         log.write(f"{text}\n")
                     if text.startswith(MARK):
                         yield StepProgress(step=current, line=text.removeprefix(MARK))
-
-    def _step(self, name: str) -> Step:
-        return next(step for step in self.run.steps if step.name == name)
 
     def _log(self, step: Step) -> Path:
         return self._logs / f"{step.name}.log"
@@ -259,28 +258,36 @@ class LocalRun:
 
     def _keep_data_report(self) -> None:
         """Bring what was found in the photos into sight, also where that ended the run."""
-        for page in self._outputs.glob("*/ingest/data_report"):
-            self._keep_page("data_report", page)
-        for findings in self._outputs.glob("*/ingest/findings"):
-            self._keep_findings(findings)
+        pages = sorted(self._outputs.rglob("ingest*/data_report"), key=lambda p: p.stat().st_mtime)
+        for number, page in enumerate(pages, 1):
+            self._keep_page("data_report", page, number)
+        if pages:
+            self._keep_findings([page.with_name("findings") for page in pages])
 
-    def _keep_page(self, name: str, page: Path) -> None:
+    def _keep_findings(self, files: Sequence[Path]) -> None:
+        for number, file in enumerate(files, 1):
+            shutil.copyfile(file, self._folder.path / _numbered("data_report.json", number))
+        add_findings(self.run, [json.loads(file.read_text()) for file in files])
+
+    def _keep_page(self, name: str, page: Path, number: int = 1) -> None:
         # The pages have no suffix where kfp puts them, and browsers want one.
-        kept = self._folder.path / f"{name}.html"
+        kept = self._folder.path / _numbered(f"{name}.html", number)
         shutil.copyfile(page, kept)
-        setattr(self.run, name, str(kept))
-
-    def _keep_findings(self, findings: Path) -> None:
-        shutil.copyfile(findings, self._folder.path / "data_report.json")
-        add_findings(self.run, json.loads(findings.read_text()))
+        if number == 1:
+            setattr(self.run, name, str(kept))
 
     def _summarise(self) -> None:
         """Gather what the steps left: scores, the gate's verdict, the version, the pages."""
         outputs = json.loads((self._folder.path / "outputs.json").read_text())
         add_scores(self.run, json.loads(Path(outputs["evaluation"], "evaluation.json").read_text()))
-        for name in ("data_report", "report", "preview"):
-            self._keep_page(name, Path(outputs[name]))
-        self._keep_findings(Path(outputs["findings"]))
+        for name in PAGES:
+            if name in outputs:
+                self._keep_page(name, Path(outputs[name]))
+        if "ranking" in outputs:
+            ranking = json.loads(Path(outputs["ranking"], "ranking.json").read_text())
+            add_best(self.run, ranking["candidates"][0], len(ranking["candidates"]))
+        if self.run.findings is None and "findings" in outputs:  # ingest was in the cache
+            self._keep_findings([Path(outputs["findings"])])
         for path in self._outputs.glob("*/push/pushed/pushed.json"):
             add_model(self.run, json.loads(path.read_text()))
         skip_waiting_steps(self.run)
@@ -294,6 +301,12 @@ class LocalRun:
             "message": _last_error(Path(log)),
             "log": log,
         }
+
+
+def _numbered(name: str, number: int) -> str:
+    """A file's name; with its number from the second on."""
+    path = Path(name)
+    return name if number == 1 else f"{path.stem}-{number}{path.suffix}"
 
 
 def _last_error(log: Path) -> str:

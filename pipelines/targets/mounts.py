@@ -14,7 +14,9 @@ from components.common import storage
 from components.common.errors import InputError
 from components.common.home import home
 from components.common.registry import SQLITE
-from components.train.weights import NONE
+from components.train.architectures import NONE
+from components.train.start import is_path
+from pipelines.places import datasets
 
 # Files that variables of the caller's environment name.
 FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
@@ -43,7 +45,8 @@ def _downloads(arguments: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     if arguments["weights"] != NONE and not _is_path(arguments["weights"]):
         found["KERAS_HOME"] = os.environ.get("KERAS_HOME") or "~/.keras"
-    if arguments["dataset"].startswith("tfds:") and not arguments["data_dir"]:
+    has_tfds = any(uri.startswith("tfds:") for uri in datasets(arguments))
+    if has_tfds and not arguments["data_dir"]:
         found["TFDS_DATA_DIR"] = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     return {name: str(Path(path).expanduser().absolute()) for name, path in found.items()}
 
@@ -76,14 +79,17 @@ def _written(arguments: Mapping[str, Any]) -> Iterator[str]:
 def _read(arguments: Mapping[str, Any]) -> Iterator[str]:
     downloads = _downloads(arguments)
     yield from (path for name, path in places(arguments).items() if name not in downloads)
-    kind, _, path = arguments["dataset"].partition(":")
-    if kind == "folder":
-        yield path
-        yield from _linked(Path(path))
-    if kind == "archive" and _is_path(path):
-        yield path
+    for uri in datasets(arguments):
+        kind, _, path = uri.partition(":")
+        if kind == "folder":
+            yield path
+            yield from _linked(Path(path))
+        if kind == "archive" and _is_path(path):
+            yield path
     if _is_path(arguments["weights"]) and Path(arguments["weights"]).is_file():
         yield arguments["weights"]
+    if is_path(arguments["warm_start"]):
+        yield arguments["warm_start"]
 
 
 def _linked(folder: Path) -> Iterator[str]:

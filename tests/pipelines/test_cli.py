@@ -8,7 +8,7 @@ from components.common.errors import InputError
 from pipelines.cli import cli
 from pipelines.cli.run import read_config
 from pipelines.runs import Run, RunFolder, Step, find_run
-from pipelines.specs import parameters
+from pipelines.specs import parameters, pipeline_names
 
 
 @pytest.fixture
@@ -47,19 +47,33 @@ def finished_run(**changed):
     return run
 
 
-def test_run_has_an_option_for_every_input_of_the_pipeline():
-    shown = invoke("run", "--help").output
+@pytest.mark.parametrize("pipeline", pipeline_names())
+def test_run_has_an_option_for_every_input_of_the_pipeline(pipeline):
+    shown = invoke("run", "--pipeline", pipeline, "--help").output
 
-    for parameter in parameters("train_and_push"):
+    for parameter in parameters(pipeline):
         assert f"--{parameter.name.replace('_', '-')}" in shown
         assert " ".join(parameter.help.split()[:3]) in " ".join(shown.split())
+
+
+def test_the_usual_pipeline_needs_no_name_and_dashes_are_as_good_as_underscores():
+    usual = invoke("run", "--help").output
+
+    assert usual == invoke("run", "--pipeline=train-and-push", "--help").output
+    assert "--curriculum" not in usual
+    assert "--curriculum" in invoke("run", "--pipeline=curriculum", "--help").output
+
+
+def test_an_unknown_pipeline_is_refused_with_the_nearest_one():
+    with pytest.raises(InputError, match=r"`pipeline` must be one of .* Did you mean 'retrain'"):
+        invoke("run", "--pipeline", "retrian")
 
 
 def test_a_config_file_sets_what_the_options_set(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("dataset: sample:pets\nepochs: 3\nmin-accuracy: 1\nmirror_averaging: false\n")
 
-    assert read_config(file) == {
+    assert read_config(file, "train_and_push") == {
         "dataset": "sample:pets",
         "epochs": 3,
         "min_accuracy": 1.0,
@@ -82,19 +96,19 @@ def test_a_config_file_that_cannot_be_meant_is_refused(tmp_path, text, message):
     file.write_text(text)
 
     with pytest.raises(InputError) as caught:
-        read_config(file)
+        read_config(file, "train_and_push")
 
     assert message in str(caught.value)
 
 
 def test_a_missing_config_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="must name a text file that can be read"):
-        read_config(tmp_path / "none.yaml")
+        read_config(tmp_path / "none.yaml", "train_and_push")
 
 
 def test_the_command_line_wins_over_the_config_file(tmp_path, home):
     file = tmp_path / "run.yaml"
-    file.write_text("architecture: mobilenet_v2\nimage_size: 8\n")
+    file.write_text("architecture: transfer:MobileNetV2\nimage_size: 8\n")
 
     # The image size is refused for the architecture that won, before anything starts.
     with pytest.raises(InputError, match="for architecture 'residual'"):

@@ -195,7 +195,7 @@ def test_a_bad_argument_is_exit_status_2_and_starts_nothing(tmp_path):
 
     assert code == 2
     assert out == ""
-    assert err.startswith("pawpetal: `architecture` must be one of mobilenet_v2, residual")
+    assert err.startswith("pawpetal: `architecture` must be one that `pawpetal architectures`")
     assert not (tmp_path / "home" / "runs").exists()
 
 

@@ -11,6 +11,10 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PAWPETAL_HOME", str(tmp_path / "home"))
 
 
+def pipeline_arguments(pipeline, **changed):
+    return {parameter.name: parameter.default for parameter in parameters(pipeline)} | changed
+
+
 def prepare_here(given):
     return prepare(given, LocalTarget())
 
@@ -55,19 +59,28 @@ def test_the_defaults_pass_and_are_completed():
         ({"weights": "model.pkl"}, "ends with .weights.h5 or .keras"),
         ({"augmentation": "mixup", "weights": "a.weights.h5"}, "'mixup' mixes photos and labels"),
         (
-            {"augmentation": "mixup", "architecture": "mobilenet_v2", "weights": "imagenet"},
+            {
+                "augmentation": "mixup",
+                "architecture": "transfer:MobileNetV2",
+                "weights": "imagenet",
+            },
             "'mixup' mixes photos and labels anew in every epoch, but a network that starts from"
             " weights is frozen and sees few copies. Pass `weights` none",
         ),
-        ({"augmentation": "cutmix", "architecture": "mobilenet_v2"}, "Pass `weights` none"),
+        ({"augmentation": "cutmix", "architecture": "transfer:MobileNetV2"}, "Pass `weights` none"),
         ({"augmented_copies": 2}, "`augmented_copies` are for a network that starts from weights"),
         (
-            {"augmented_copies": 2, "augmentation": "none", "architecture": "mobilenet_v2"},
+            {"augmented_copies": 2, "augmentation": "none", "architecture": "transfer:MobileNetV2"},
             "`augmented_copies` must be 0 with `augmentation` none",
         ),
         ({"augmented_copies": -1}, "`augmented_copies` must be from 0 to 100. Received: -1"),
         ({"augmented_copies": 101}, "`augmented_copies` must be from 0 to 100. Received: 101"),
         ({"weights": "/no/such.weights.h5"}, "`weights` must name a file that exists"),
+        ({"fine_tune_epochs": 2}, "`fine_tune_epochs` is for a network that starts frozen"),
+        ({"loss_weighting": "fixed"}, "`loss_weighting` is for architecture 'two_output'"),
+        ({"warm_start": "3"}, "'flowers' has no version"),
+        ({"warm_start": "/no/such/model"}, "`warm_start` must name a folder that holds a complete"),
+        ({"architecture": "inception_reference"}, "`max_memory_gib`"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_step(changed, message):
@@ -176,3 +189,43 @@ def test_a_dataset_whose_name_no_registry_takes_needs_a_model_name(photo_folder)
 def test_a_registry_that_does_not_answer_is_refused_before_any_step(registry, error, message):
     with pytest.raises(error, match=message):
         prepare_here(arguments(registry=registry))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "changed", "message"),
+    [
+        ("sweep", {"architectures": "residual,residul"}, "Did you mean 'residual'?"),
+        ("sweep", {"architectures": "residual,"}, "`architectures` must be items by commas"),
+        ("sweep", {"image_sizes": "64,x"}, "`image_sizes` must be whole numbers by commas"),
+        ("sweep", {"alpha": 0.1}, "for 'residual', 'inception', 'dense'. Leave it out"),
+        ("curriculum", {"curriculum": "sample:pets,sample:pets"}, "name each dataset once"),
+        ("curriculum", {"curriculum": "sample:pets,folder:/no"}, "No such folder: '/no'"),
+        ("retrain", {"min_gain": 2.0}, "`min_gain` must be from 0 to 1. Received: 2.0"),
+    ],
+)
+def test_what_cannot_work_in_other_pipelines_is_refused_too(pipeline, changed, message):
+    with pytest.raises(InputError) as caught:
+        prepare_here(pipeline_arguments(pipeline, **changed))
+
+    assert message in str(caught.value)
+
+
+def test_a_setting_that_one_candidate_of_a_sweep_looks_at_is_taken():
+    given = {"architectures": "residual,two_output", "alpha": 0.1}
+
+    assert prepare_here(pipeline_arguments("sweep", **given))["alpha"] == 0.1
+
+
+def test_a_first_retraining_has_no_champion_and_starts_anew():
+    prepared = prepare_here(pipeline_arguments("retrain"))
+
+    assert prepared["warm_start"] == "champion"
+    assert prepared["weights_fingerprint"] == ""
+
+
+def test_the_datasets_of_a_curriculum_all_count_for_the_cache():
+    given = {"curriculum": "sample:pets,sample:flowers"}
+
+    both = prepare_here(pipeline_arguments("curriculum", **given))["dataset_fingerprint"]
+
+    assert len(both.split()) == 2

@@ -7,7 +7,7 @@ from google.cloud import aiplatform
 from kfp import components
 
 from pipelines import specs
-from pipelines.compiling import COMMITTED, stale_specs
+from pipelines.compiling import COMMITTED, GRAPHS, stale_specs
 from pipelines.specs import FILLED_IN, Parameter, parameters, spec_path, step_names
 
 # Inputs of steps that a pipeline feeds from other steps or names as its own.
@@ -70,7 +70,7 @@ def test_the_vertex_client_takes_the_plain_spec_and_every_parameter():
 def test_every_target_has_a_spec_that_kfp_itself_loads():
     for pipeline, target in COMMITTED:
         loaded = components.load_component_from_file(str(spec_path(pipeline, target)))
-        assert loaded.name == "train-and-push"
+        assert loaded.name == GRAPHS[pipeline].NAME
 
 
 def test_steps_are_listed_in_the_order_they_run():

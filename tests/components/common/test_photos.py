@@ -17,6 +17,7 @@ from components.common.photos import EncodedImages, decode, decode_mask, load_ph
 from components.common.records import PhotoRecord
 from tests.components.resampling import exact_square, psnr
 
+MASK = cv2.imencode(".png", np.array([[0, 1], [1, 1]], np.uint8))[1].tobytes()
 RED, GREEN, BLUE = (200, 10, 20), (10, 200, 20), (20, 10, 200)
 
 
@@ -143,6 +144,7 @@ def dataset(tmp_path):
                 filename=f"{('cat', 'dog')[index % 2]}/{index}.png",
             ),
             box=(0.25, 0.5, 0.75, 1.0) if index == 3 else None,
+            mask=MASK if index == 3 else None,
         )
         for index in range(70)  # more than are decoded ahead
     ]
@@ -167,6 +169,23 @@ def test_loaded_photos_are_the_decoded_ones_in_order(dataset):
         assert photos.boxes.dtype == np.float32
         assert photos.boxes[3].tolist() == [0.25, 0.5, 0.75, 1.0]
         assert np.isnan(np.delete(photos.boxes, 3, axis=0)).all()
+
+
+@pytest.mark.parametrize("is_encoded", [False, True])
+def test_masks_come_with_their_photos(dataset, monkeypatch, is_encoded):
+    if is_encoded:
+        monkeypatch.setattr("components.common.photos._has_room", lambda *_: False)
+
+    with load_photos(dataset[0], 6, masks=True) as photos:
+        assert photos.mask(3).tolist() == [[0, 1], [1, 1]]
+        assert photos.mask(4) is None
+        assert photos.first(4).mask(3).tolist() == [[0, 1], [1, 1]]
+
+
+def test_masks_that_nobody_asks_for_are_not_kept(dataset):
+    with load_photos(dataset[0], 6) as photos:
+        assert photos.encoded_masks == ()
+        assert photos.mask(3) is None
 
 
 def test_the_scratch_file_goes_with_the_block(dataset, tmp_path, monkeypatch):
@@ -241,3 +260,20 @@ def test_a_disk_too_small_for_encoded_photos_is_refused_with_a_way_out(dataset, 
         load_photos(dataset[0], 32),
     ):
         pass
+
+
+@pytest.mark.parametrize("free", [70 * 32 * 32 * 3 - 1, 10**9])
+def test_the_first_photos_are_the_same_photos_encoded_or_not(dataset, disk, free):
+    disk(free)
+
+    with load_photos(dataset[0], 32) as photos:
+        some = photos.first(7)
+
+        assert type(some.images) is type(photos.images)
+        assert (len(some), some.images.shape) == (7, (7, 32, 32, 3))
+        np.testing.assert_array_equal(some.images[:], photos.images[:7])
+        np.testing.assert_array_equal(some.images[-1], photos.images[6])
+        assert some.labels.tolist() == photos.labels[:7].tolist()
+        assert some.filenames == photos.filenames[:7]
+        np.testing.assert_array_equal(some.boxes, photos.boxes[:7])
+        assert len(photos) == 70

@@ -52,6 +52,7 @@ def photos(tmp_path_factory) -> Path:
                     class_name=class_name,
                     filename=f"{class_name}/{grey}.png",
                     sha256=hashlib.sha256(encoded).hexdigest(),
+                    box=(0.0, 0.0, 1.0, 1.0) if class_name == "noon" else None,
                 )
             )
     writer.finish(
@@ -69,11 +70,21 @@ def write_model(
     classes: tuple[str, str] = ("dusk", "noon"),
     size: int = 4,
     history: dict[str, list[float]] | None = None,
+    says_place: bool = False,
 ) -> Path:
-    """A model that takes photos brighter than the threshold for the class at 1."""
+    """A model that takes photos brighter than the threshold for the class at 1.
+
+    The place that it says is the upper half of every photo.
+    """
     inputs = keras.Input((size, size, 3))
     outputs = keras.layers.Dense(2, activation="softmax")
-    model = keras.Model(inputs, outputs(keras.layers.GlobalAveragePooling2D()(inputs)))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    said = outputs(pooled)
+    if says_place:
+        zero = pooled[:, :1] * 0
+        sides = [zero, zero, zero + 1, zero + 0.5]
+        said = {"class": said, "place": keras.layers.Concatenate()(sides)}
+    model = keras.Model(inputs, said)
     # The softmax of (0, 0.01 (mean - threshold)) is the logistic function of the second.
     kernel = np.zeros((3, 2), np.float32)
     kernel[:, 1] = 0.01 / 3
@@ -108,9 +119,9 @@ def read_record(root: Path) -> dict[str, Any]:
 def evaluate(tmp_path, photos, request):
     """Evaluates a model that splits at 128 beside the champion, and gives `evaluation.json`."""
 
-    def call() -> dict[str, Any]:
+    def call(**model: Any) -> dict[str, Any]:
         evaluate_model(
-            write_model(tmp_path / "model"),
+            write_model(tmp_path / "model", **model),
             photos,
             tmp_path / "evaluation",
             tmp_path / "report.html",
@@ -159,6 +170,7 @@ def test_record_tells_the_name_and_the_photos_and_can_be_read_again(judged, reco
 
     assert scores.pop("test_digest") == manifest["digest"]
     assert scores.pop("model_name") == "a name"
+    assert scores.pop("gain") == 1  # as there is no champion
     assert Evaluation.from_json(scores) == judged[1]
 
 
@@ -260,7 +272,30 @@ def test_champion_that_lost_one_of_its_files_is_left_out(evaluate, crown, capsys
     record = evaluate()
 
     assert record["champion"] is None
+    assert record["gain"] == -1  # it opens no gate
+    assert record["champion_problem"].startswith("the champion cannot be compared with")
     assert "the champion cannot be compared with" in capsys.readouterr().out
+
+
+def test_place_is_scored_where_the_true_one_is_known_and_the_class_as_ever(evaluate):
+    record = evaluate(says_place=True)
+
+    # The upper half of the whole photo, which is the true box of noon; dusk has none.
+    assert record["place"] == {"kind": "box", "num_photos": 3, "mean_iou": 0.5, "found": 1.0}
+    assert record["accuracy"] == pytest.approx(4 / 6)
+
+
+def test_model_that_says_no_place_has_no_score_for_it(record):
+    assert record["place"] is None
+
+
+@pytest.mark.parametrize("says_place", [False, True])
+def test_champion_of_either_kind_is_scored(evaluate, crown, says_place):
+    crown(threshold=80, says_place=says_place)
+
+    record = evaluate(says_place=not says_place)
+
+    assert record["champion"]["accuracy"] == pytest.approx(5 / 6)
 
 
 def test_other_aliases_and_versions_are_no_champion(evaluate, crown):

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from components.common.errors import InputError
-from components.evaluate.metrics import ChampionScore, Evaluation, evaluate_predictions
+from components.evaluate.metrics import (
+    ChampionScore,
+    Evaluation,
+    PlaceScore,
+    evaluate_predictions,
+)
+from components.evaluate.place import PlaceExample
 from components.evaluate.report import Mistake, render_report
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -15,6 +21,21 @@ HISTORY = {
     "val_accuracy": [0.4, 0.625],
     "val_loss": [1.3, 0.8],
 }
+TRANSFERS = [
+    {"weight": "a/kernel", "how": "copied", "detail": "", "before": [3, 2], "after": [3, 2]},
+    {"weight": "b/kernel", "how": "adapted", "detail": "averaged", "before": [4], "after": [3]},
+    {"weight": "scale", "how": "new", "detail": "not there", "before": None, "after": []},
+]
+ROUNDS = [
+    {"round": 1, "dataset": "easy", "num_photos": 10, "epochs": 2, "accuracy": {"easy": 0.5}},
+    {
+        "round": 2,
+        "dataset": "hard",
+        "num_photos": 25,
+        "epochs": 3,
+        "accuracy": {"easy": 0.75, "hard": 0.25},
+    },
+]
 
 
 class Page(HTMLParser):
@@ -227,6 +248,35 @@ def test_no_history_leaves_the_curves_out():
 
     assert "Training curves" not in page.words
     assert page.count("picture") == 0
+
+
+def test_place_tells_overlap_and_shows_photos_from_the_worst_to_the_best():
+    place = PlaceScore(kind="box", num_photos=18, mean_iou=0.725, found=0.9)
+    example = PlaceExample(photo=np.full((30, 30, 3), 90, np.uint8), filename="cat/1.jpg", iou=0.31)
+
+    page = Page(report(replace(evaluation_of(2), place=place), place_examples=[example]))
+
+    assert "overlaps the true one by 72.5 % on average" in page.words
+    assert "at least half in 90.0 % of 18 test photos whose true box is known" in page.words
+    assert "Overlap 31.0 % cat/1.jpg" in page.words
+    assert page.count("img", alt="cat/1.jpg, true and predicted place") == 1
+
+
+def test_warm_start_and_rounds_have_sections():
+    page = Page(report(evaluation_of(2), transfers=TRANSFERS, rounds=ROUNDS))
+
+    assert "Of the 3 weights, 10 parameters in all" in page.words
+    assert "b/kernel 4 3 adapted: averaged" in page.words
+    assert page.count("details") == 1
+    assert "75.0 % 25.0 %" in page.words
+    assert page.count("img", alt="Accuracy on each level after each round") == 1
+
+
+def test_what_a_model_lacks_has_no_section():
+    words = Page(report(evaluation_of(2))).words
+
+    assert "earlier model" not in words
+    assert "true box" not in words
 
 
 def test_half_a_history_is_refused():

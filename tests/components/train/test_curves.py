@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from components.common.errors import InputError
-from components.train.curves import plot_history
+from components.train.curves import plot_history, plot_rounds
 
 HISTORY = {
     "accuracy": [0.5, 0.8, 0.9],
@@ -27,6 +27,32 @@ def test_panels_are_side_by_side_or_stacked():
 
     assert wide.shape[1] > 2 * wide.shape[0]
     assert narrow.shape[0] > narrow.shape[1]
+
+
+def test_alpha_has_a_panel_of_its_own():
+    with_alpha = {**HISTORY, "alpha": [0.5, 0.3, 0.1]}
+    with_iou = {**with_alpha, "place_iou": [0.2, 0.5, 0.6], "val_place_iou": [0.2, 0.4, 0.5]}
+    without = decoded(plot_history(HISTORY))
+
+    wide, narrow = (decoded(plot_history(with_alpha, stacked=stacked)) for stacked in (False, True))
+
+    assert wide.shape[1] == pytest.approx(without.shape[1] * 3 / 2, abs=2)
+    assert narrow.shape[0] > 2 * narrow.shape[1]
+    assert (wide.reshape(-1, 3) == [0x15, 0x80, 0x3D]).all(axis=1).sum() > 100
+    assert plot_history(with_iou) != plot_history(with_alpha)
+
+
+def test_alpha_of_another_length_is_refused():
+    with pytest.raises(InputError, match="each with one number an epoch"):
+        plot_history({**HISTORY, "alpha": [0.5]})
+
+
+@pytest.mark.filterwarnings("error")
+def test_rounds_are_drawn_also_where_a_level_is_not_measured():
+    picture = decoded(plot_rounds({"easy": [0.5, 0.75], "hard": [None, 0.25]}))
+
+    for colour in ([0x25, 0x63, 0xEB], [0xD9, 0x57, 0x14]):
+        assert (picture.reshape(-1, 3) == colour).all(axis=1).any()
 
 
 def test_picture_is_drawn_on_white_in_two_colours():

@@ -7,6 +7,11 @@ from components.common.errors import InputError
 from components.train.settings import TrainSettings, check_augmentation
 
 
+def starting_from(weights: str) -> TrainSettings:
+    """Settings of a network that may start from any weights."""
+    return TrainSettings(architecture="transfer:MobileNetV2", weights=weights).resolved()
+
+
 def test_usual_values_of_residual_stand_in_for_0_and_auto():
     resolved = TrainSettings(architecture="residual").resolved()
 
@@ -17,20 +22,23 @@ def test_usual_values_of_residual_stand_in_for_0_and_auto():
 
 
 def test_usual_values_of_mobilenet_v2_are_its_own():
-    resolved = TrainSettings(architecture="mobilenet_v2").resolved()
+    resolved = TrainSettings(architecture="transfer:MobileNetV2").resolved()
 
     assert resolved.weights == "imagenet"
-    assert resolved.image_size == 192
+    assert resolved.image_size == 224
 
 
 def test_what_was_said_stays():
     settings = TrainSettings(
-        architecture="mobilenet_v2",
+        architecture="transfer:MobileNetV2",
         weights="none",
         image_size=96,
         epochs=3,
         batch_size=7,
         learning_rate=0.5,
+        fine_tune_epochs=0,
+        fine_tune_blocks=2,
+        fine_tune_learning_rate=1e-4,
         mirror_averaging=False,
         seed=11,
     )
@@ -85,22 +93,22 @@ def test_value_at_the_end_of_its_range_is_taken(values):
 @pytest.mark.parametrize("image_size", [-32, 1, 31, 1025])
 def test_image_size_out_of_range_is_refused_with_the_usual_one(image_size):
     message = (
-        r"`image_size` must be from 32 to 1024 for architecture 'mobilenet_v2'"
-        rf" \(0 takes the usual 192\). Received: {image_size}$"
+        r"`image_size` must be from 32 to 1024 for architecture 'transfer:MobileNetV2'"
+        rf" \(0 takes the usual 224\). Received: {image_size}$"
     )
 
     with pytest.raises(InputError, match=message):
-        TrainSettings(architecture="mobilenet_v2", image_size=image_size)
+        TrainSettings(architecture="transfer:MobileNetV2", image_size=image_size)
 
 
 def test_unknown_architecture_is_refused_with_the_nearest_one():
     message = (
-        "`architecture` must be one of mobilenet_v2, residual."
-        " Received: 'mobilnet'. Did you mean 'mobilenet_v2'?"
+        "`architecture` must be one that `pawpetal architectures` lists."
+        " Received: 'mobilenet_v2'. Did you mean 'transfer:MobileNetV2'?"
     )
 
     with pytest.raises(InputError) as error:
-        TrainSettings(architecture="mobilnet")
+        TrainSettings(architecture="mobilenet_v2")
 
     assert str(error.value) == message
 
@@ -136,22 +144,95 @@ def test_augmentation_that_training_would_not_use_is_refused(
     augmentation, weights, copies, message
 ):
     with pytest.raises(InputError) as error:
-        check_augmentation(find_policy(augmentation), weights, copies)
+        check_augmentation(find_policy(augmentation), starting_from(weights), copies)
 
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_network_trained_whole_may_have_any_augmentation(name):
-    check_augmentation(find_policy(name), "none")
+    check_augmentation(find_policy(name), starting_from("none"))
 
 
 @pytest.mark.parametrize("name", [name for name in POLICIES if name not in ("mixup", "cutmix")])
 def test_a_frozen_network_may_have_any_augmentation_that_mixes_nothing(name):
-    check_augmentation(find_policy(name), "imagenet")
+    check_augmentation(find_policy(name), starting_from("imagenet"))
 
 
 @pytest.mark.parametrize("name", ["light", "heavy", "color", "erasing", "randaugment"])
 @pytest.mark.parametrize("copies", [1, 100])
 def test_a_frozen_network_may_have_copies_made_by_what_mixes_nothing(name, copies):
-    check_augmentation(find_policy(name), "/an/earlier/model.keras", copies)
+    check_augmentation(find_policy(name), starting_from("/an/earlier/model.keras"), copies)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_mixed_photo_has_no_one_place(name):
+    with pytest.raises(InputError, match=f"'{name}' mixes photos, and a mixed photo has no one"):
+        check_augmentation(find_policy(name), TrainSettings(architecture="two_output").resolved())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "warm_start", "weights", "is_frozen"),
+    [
+        ("residual", "", "none", False),
+        ("transfer:MobileNetV2", "", "imagenet", True),
+        ("residual", "champion", "none", False),  # goes on whole, as it was trained
+        ("transfer:MobileNetV2", "champion", "imagenet", True),  # where there is no champion yet
+    ],
+)
+def test_a_warm_start_changes_nothing_in_how_a_network_is_trained(
+    architecture, warm_start, weights, is_frozen
+):
+    resolved = TrainSettings(architecture=architecture, warm_start=warm_start).resolved()
+
+    assert (resolved.weights, resolved.is_frozen) == (weights, is_frozen)
+
+
+def test_a_network_that_is_told_to_start_from_none_is_trained_whole():
+    settings = TrainSettings(
+        architecture="transfer:MobileNetV2", warm_start="champion", weights="none"
+    )
+
+    assert not settings.resolved().is_frozen
+
+
+def test_two_outputs_are_trained_whole_whatever_they_start_from():
+    settings = TrainSettings(architecture="two_output", weights="/a/model.keras").resolved()
+
+    assert not settings.is_frozen
+    with pytest.raises(InputError, match="`augmented_copies` are for a network that starts from"):
+        check_augmentation(find_policy("light"), settings, 2)
+
+
+def test_any_frozen_network_can_be_tuned():
+    settings = TrainSettings(architecture="residual", weights="/a/model.keras").resolved()
+
+    assert (settings.fine_tune_blocks, settings.fine_tune_learning_rate) == (1, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("channels", 2, "`channels` must be 1 or 3. Received: 2"),
+        ("alpha", 1.5, "`alpha` must be from 0 to 1. Received: 1.5"),
+        ("fine_tune_epochs", -2, "`fine_tune_epochs` must be from -1 to 10000. Received: -2"),
+        ("loss_weighting", "fix", "Did you mean 'fixed'?"),
+        ("place", "bow", "Did you mean 'box'?"),
+    ],
+)
+def test_settings_of_outputs_and_phases_are_checked(setting, value, message):
+    with pytest.raises(InputError) as error:
+        TrainSettings(**{setting: value})
+
+    assert message in str(error.value)
+
+
+def test_only_settings_that_shaped_the_model_are_told_of_it():
+    whole = TrainSettings(architecture="dense").resolved().told()
+    frozen = TrainSettings(architecture="transfer:MobileNetV2").resolved().told()
+    places = TrainSettings(architecture="two_output", warm_start="3").resolved().told()
+
+    assert not {"warm_start", "alpha", "fine_tune_epochs", "max_memory_gib"} & set(whole)
+    assert "fine_tune_epochs" in frozen
+    assert "batch_size" not in frozen
+    assert {"warm_start", "alpha", "place", "loss_weighting"} <= set(places)

@@ -1,3 +1,6 @@
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -9,10 +12,11 @@ from components.augment.materialize import materialize
 from components.augment.policies import find_policy
 from components.common.errors import DataError, InputError
 from components.common.model import ModelFolder
-from components.train import train as train_module
+from components.train import material
 from components.train.architectures import ARCHITECTURES, Architecture
+from components.train.network import Network
 from components.train.settings import TrainSettings
-from components.train.train import assemble, train_model
+from components.train.train import start_network, train_model
 from components.train.weights import load_weights
 
 SETTINGS = TrainSettings(
@@ -71,10 +75,12 @@ def test_settings_tell_how_it_was_trained(trained, network):
 
     training_seconds = settings.pop("training_seconds")
     assert 0 < training_seconds < 120
+    assert settings.pop("training_cpu_seconds") > 0
     assert settings == {
         "architecture": "residual",
         "weights": "none",  # what auto stands for
         "image_size": 32,
+        "channels": 3,
         "epochs": 3,
         "batch_size": 8,
         "learning_rate": 0.01,
@@ -141,8 +147,10 @@ def test_without_mirror_averaging_the_photo_alone_counts():
     photo = np.zeros((1, 2, 2, 3), np.float32)
     photo[0, 0, 0, 0] = np.log(3)  # so the softmax gives 3/4 and 1/4; the mirror image 1/2 twice
 
-    plain = predict(assemble(left, head, mirror_averaging=False), photo)
-    averaged = predict(assemble(left, head, mirror_averaging=True), photo)
+    network = Network(backbone=left, head=head)
+
+    plain = predict(network.assemble(mirror_averaging=False), photo)
+    averaged = predict(network.assemble(mirror_averaging=True), photo)
 
     assert plain[0].tolist() == pytest.approx([3 / 4, 1 / 4])
     assert averaged[0].tolist() == pytest.approx([5 / 8, 3 / 8])
@@ -152,10 +160,10 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_written(
     tmp_path, train_folder, validation_folder, policy, trained
 ):
     settings = TrainSettings(
-        architecture="mobilenet_v2", weights=str(trained[0] / "model.keras"), image_size=32
+        architecture="transfer:MobileNetV2", weights=str(trained[0] / "model.keras"), image_size=32
     )
 
-    with pytest.raises(InputError, match="`weights` must fit architecture 'mobilenet_v2'"):
+    with pytest.raises(InputError, match="`weights` must fit architecture 'transfer:MobileNetV2'"):
         train_model(train_folder, validation_folder, policy, tmp_path / "model", settings)
 
     assert not (tmp_path / "model").exists()
@@ -181,10 +189,11 @@ def test_real_mobilenet_weights_stay_below_a_head_that_tells_dusk_from_noon(
     tmp_path, train_folder, validation_folder, policy, mobilenet_weights
 ):
     settings = TrainSettings(
-        architecture="mobilenet_v2",
+        architecture="transfer:MobileNetV2",
         weights=mobilenet_weights,
         image_size=32,
         learning_rate=0.02,
+        fine_tune_epochs=0,
         mirror_averaging=False,
     )
 
@@ -194,14 +203,14 @@ def test_real_mobilenet_weights_stay_below_a_head_that_tells_dusk_from_noon(
     model = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     with h5py.File(mobilenet_weights) as file:
         published = file["layers/conv2d/vars/0"][:]
-    np.testing.assert_array_equal(model.get_layer("mobilenet_v2").get_weights()[0], published)
+    np.testing.assert_array_equal(model.get_layer("mobilenetv2").get_weights()[0], published)
 
 
 class Tiny(Architecture):
     """A network that is trained in a second."""
 
-    def build_backbone(self, image_size: int) -> keras.Model:
-        photos = keras.Input((image_size, image_size, 3))
+    def build_backbone(self, image_size: int, channels: int = 3) -> keras.Model:
+        photos = keras.Input((image_size, image_size, channels))
         scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(photos)
         features = keras.layers.Flatten()(keras.layers.AveragePooling2D(8)(scaled))
         return keras.Model(photos, keras.layers.Dense(4)(features), name="tiny")
@@ -212,7 +221,11 @@ def tiny(monkeypatch) -> Architecture:
     """The same, in the table of architectures."""
     network = Tiny(
         name="tiny",
+        module="tiny",
         summary="for tests",
+        paper="",
+        num_parameters=196,
+        num_features=4,
         image_size=32,
         min_image_size=32,
         weights="none",
@@ -232,6 +245,23 @@ def tiny_weights(tiny, tmp_path) -> str:
     return str(file)
 
 
+@pytest.mark.parametrize("has_start", [False, True])
+def test_a_network_to_be_frozen_goes_on_from_no_other_kind_but_starts_from_its_weights(
+    has_start, tiny, tiny_weights, trained
+):
+    settings = TrainSettings(architecture="tiny", weights=tiny_weights, warm_start="champion")
+    fresh = tiny.build_backbone(32)
+    fresh.load_weights(tiny_weights)
+
+    network, transfers = start_network(
+        settings.resolved(), ("dusk", "noon"), trained[0] if has_start else None
+    )
+
+    assert transfers == ()
+    for one, other in zip(network.backbone.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def save_policy(name: str, folder: Path) -> Path:
     find_policy(name).save(folder)
     return folder
@@ -242,7 +272,7 @@ def train_mixed(tiny, tmp_path, train_folder, validation_folder, monkeypatch):
     """Trains a tiny network for one epoch on mixed photos."""
 
     def train(augmentation: str, *, num_threads: int) -> tuple[keras.Model, ModelFolder]:
-        monkeypatch.setattr(train_module, "num_cores", lambda: num_threads)
+        monkeypatch.setattr(material, "num_cores", lambda: num_threads)
         folder = tmp_path / f"{augmentation}-{num_threads}"
         policy = save_policy(augmentation, tmp_path / "policy")
         settings = TrainSettings(architecture="tiny", batch_size=8, seed=3)
@@ -273,7 +303,7 @@ def test_mixup_trains_a_network_to_the_same_bit_with_any_number_of_threads(train
 def test_a_frozen_network_learns_from_copies_and_their_number_is_recorded(
     tiny_weights, tmp_path, train_folder, validation_folder, policy
 ):
-    settings = TrainSettings(architecture="tiny", weights=tiny_weights, epochs=15)
+    settings = TrainSettings(architecture="tiny", weights=tiny_weights, epochs=100)
     copies = tmp_path / "copies"
     materialize(train_folder, copies, find_policy("light"), copies=3, size=32, seed=settings.seed)
     folder = tmp_path / "model"
@@ -315,3 +345,23 @@ def test_mixed_photos_for_a_frozen_network_are_refused_before_training(
         train_model(train_folder, validation_folder, mixup, tmp_path / "model", settings)
 
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("split", "is_warned"),
+    [("by hand", False), ("train 0.7, validation 0.15, test 0.15, seed 1", True)],
+)
+def test_going_on_from_a_model_of_another_split_is_warned_of(
+    split, is_warned, trained, tmp_path, train_folder, validation_folder, policy, capsys
+):
+    start = tmp_path / "start"
+    shutil.copytree(trained[0], start)
+    settings = json.loads((start / "settings.json").read_text())
+    (start / "settings.json").write_text(json.dumps({**settings, "split": split}))
+    once = replace(SETTINGS, epochs=1)
+
+    train_model(train_folder, validation_folder, policy, tmp_path / "model", once, start=start)
+
+    assert ("it has learned some that judge now" in capsys.readouterr().out) is is_warned
+    transfers = ModelFolder(tmp_path / "model").transfers()
+    assert {transfer["how"] for transfer in transfers} == {"copied"}

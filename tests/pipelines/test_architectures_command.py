@@ -82,7 +82,7 @@ def test_the_page_about_the_networks_says_what_the_table_says(name):
     one = ARCHITECTURES[name]
     sizes = f"{one.image_size} ({one.min_image_size})"
 
-    (line,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` | {sizes} |")]
 
     assert line.startswith(f"| `{name}` | {sizes} | {one.num_parameters:,} |")
     assert line.endswith(f"| {one.summary} | {one.paper} |")

@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Installed from this lock: versions and hashes, so that everybody has the same.
 LOCK := requirements.lock
-EXTRAS := steps cpu registry mlflow docker vertex dev
+EXTRAS := steps cpu tpu registry mlflow docker vertex dev
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
   --no-annotate --no-emit-index-url
 COMPILE_IMAGE := $(COMPILE) --python-platform x86_64-manylinux_2_31 --constraint $(LOCK)
@@ -37,7 +37,7 @@ demo-gcs: $(READY)  ## The same with all photos and results in an emulated Cloud
 test: $(READY)  ## Run all tests
 	@if docker/engine; then $(BIN)/python docker/build.py $(IMAGES); else export PAWPETAL_ENGINE=no; fi; \
 	echo "Running the tests; the pipeline itself is in them, so it takes some minutes ..."; \
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 	@echo "All tests passed. Next: make demo"
 
 check: $(READY)  ## Lint and check types

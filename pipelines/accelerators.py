@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from components.common import images
 from components.common.errors import InputError
@@ -31,6 +33,31 @@ class Accelerator:
 
 
 NONE = Accelerator(image=images.CPU)
+
+
+# What each image can train on; with JAX, as many devices as are there or simulated.
+DEVICES = {images.CPU: ("auto", "cpu"), images.GPU: ("auto", "cpu", "gpu")}
+
+
+def check_device_of(accelerator: Accelerator, arguments: Mapping[str, Any]) -> None:
+    """Refuse a device that the image of the training step cannot have.
+
+    Args:
+        accelerator: What the step asks for.
+        arguments: Value of each input of the pipeline.
+
+    Raises:
+        InputError: If they contradict each other.
+    """
+    device, num_replicas = arguments["device"], arguments["num_replicas"]
+    if accelerator.image not in DEVICES:
+        return
+    if device not in DEVICES[accelerator.image] or num_replicas > 1:
+        raise InputError(
+            f"`device` {device} with `num_replicas` {num_replicas} must be what `accelerator`"
+            f" gives. Received: an accelerator that takes the image {accelerator.image}. Leave both"
+            " out, or pass e.g. --accelerator tpu:v5e:2x2 on a cluster."
+        )
 
 
 def parse_accelerator(setting: str) -> Accelerator:

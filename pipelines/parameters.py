@@ -93,8 +93,40 @@ NETWORK = {
 }
 TRAINING = {
     "epochs": Input(0, "Passes over the training photos; 0 takes the usual number."),
-    "batch_size": Input(32, "Photos a step, where the whole network is trained."),
+    "batch_size": Input(
+        0,
+        "Photos a step, all replicas together, where the whole network is trained; 0 takes 32 a"
+        " replica.",
+    ),
     "learning_rate": Input(0.0, "Peak learning rate; 0 takes the usual."),
+    "optimizer": Input("adamw", "What moves the weights: adamw, sgd or rmsprop."),
+    "schedule": Input(
+        "cosine", "Of the learning rate after its warm-up: cosine (to zero) or constant."
+    ),
+    "weight_decay": Input(0.02, "What pulls weights to 0, as a share of the learning rate."),
+    "patience": Input(
+        0, "Epochs without a lower validation loss after which training ends early; 0: never."
+    ),
+    "ema": Input(
+        0.0,
+        "Momentum of a moving average of the weights, e.g. 0.99, which is judged and kept instead;"
+        " 0 keeps the weights themselves.",
+    ),
+    "label_smoothing": Input(0.0, "Share of each label that is spread over all classes, e.g. 0.1."),
+    "class_weights": Input(
+        "none", "none, or balanced: photos of rare classes count more, all classes the same."
+    ),
+    "precision": Input(
+        "auto",
+        "Of the computations: float32, mixed_bfloat16 or mixed_float16; auto takes mixed_bfloat16"
+        " on TPU, else float32.",
+    ),
+    "device": Input("auto", "What trains: cpu, gpu or tpu; auto takes what is there."),
+    "num_replicas": Input(
+        0,
+        "Devices that share each batch; 0 takes all chips of a TPU, else one. With device cpu more"
+        " than one are simulated.",
+    ),
     "fine_tune_epochs": Input(
         -1,
         "Passes that tune the top blocks after the frozen ones; -1 takes the usual number, 0 leaves"
@@ -119,6 +151,11 @@ TRAINING = {
         "Predict the mean over a photo and its mirror image; a little better, twice the work.",
     ),
     "seed": Input(0, "Of weights, order and augmentation."),
+    "checkpoint_seconds": Input(
+        60.0,
+        "Seconds from one checkpoint to the next; training that was stopped goes on from the last"
+        " one. They are kept in `storage`; on a cluster without one, there are none.",
+    ),
 }
 REGISTRY = {
     "min_accuracy": Input(

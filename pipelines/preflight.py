@@ -32,6 +32,7 @@ from pipelines.targets import Target
 if TYPE_CHECKING:
     from components.ingest.sources import Source
 
+MOST_SECONDS = 86_400  # between two checkpoints: a day
 PLANNED = (*SWEPT, "augmented_copies", "weights", "warm_start")  # what says which trainings
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")  # what every registry takes
 
@@ -57,6 +58,11 @@ def prepare(arguments: Mapping[str, Any], target: Target) -> dict[str, Any]:
     check_fractions({split: prepared[f"{split}_fraction"] for split in SPLITS})
     for gate in ("min_accuracy", "min_gain"):
         _check_fraction(gate, prepared.get(gate, 0.0))
+    if not 0 <= prepared["checkpoint_seconds"] <= MOST_SECONDS:
+        raise InputError(
+            f"`checkpoint_seconds` must be from 0 to {MOST_SECONDS}."
+            f" Received: {prepared['checkpoint_seconds']}"
+        )
     check_policy(prepared["data_policy"])
     check_registry(prepared["registry"])
     if not is_writable(home()):

@@ -1,8 +1,9 @@
 """Model folders: the one layout that train writes and evaluate, push and servers read.
 
 `model.keras` (Keras 3), `saved_model/` (TensorFlow SavedModel), `settings.json`, `history.json`,
-`history.png`. Of a model that went on from another one `transfers.json`: what became of each
-weight. Of one that was trained in rounds `rounds.json`: how it did after each.
+`history.png`, `worst.png` (the validation photos that it is most wrong about). Of a model that went
+on from another one `transfers.json`: what became of each weight. Of one that was trained in rounds
+`rounds.json`: how it did after each.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ SAVED_MODEL = "saved_model"
 SETTINGS = "settings.json"
 HISTORY = "history.json"
 PLOT = "history.png"
+WORST = "worst.png"
 TRANSFERS = "transfers.json"
 ROUNDS = "rounds.json"
 
@@ -38,6 +40,7 @@ class ModelFolder:
         settings: Mapping[str, Any],
         history: Mapping[str, Sequence[float]],
         plot: bytes,
+        worst: bytes | None = None,
         transfers: Sequence[Mapping[str, Any]] = (),
         rounds: Sequence[Mapping[str, Any]] = (),
     ) -> None:
@@ -48,6 +51,8 @@ class ModelFolder:
         for name, content in ((SETTINGS, settings), (HISTORY, history)):
             write_atomically(self.path / name, json.dumps(content, indent=2).encode())
         write_atomically(self.path / PLOT, plot)
+        if worst is not None:
+            write_atomically(self.path / WORST, worst)
 
     def settings(self) -> dict[str, Any]:
         """How it was trained, and its classes in label order."""

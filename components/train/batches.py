@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from components.common.parallel import map_in_order
+from components.train.loop.steps import Batch
+
 Rows = NDArray[np.intp]
 Take = Callable[[Rows, int], np.ndarray]
-Soften = Callable[[Rows, int], NDArray[np.float32]]
+FindTruth = Callable[[Rows, int], Any]
 
 
-class Batches(keras.utils.PyDataset):
-    """Batches of inputs and labels, the same in every run with the same seed."""
+class Batches:
+    """Batches of inputs and of what is to be said of them, the same in every run with one seed.
+
+    Batch k of epoch e depends on nothing that came before: so training can go on anywhere.
+    """
 
     def __init__(
         self,
@@ -25,7 +32,8 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         seed: int | None,
         num_threads: int = 1,
-        soften: Soften | None = None,
+        find_truth: FindTruth | None = None,
+        at_once: int = 1,
     ) -> None:
         """Prepare the batches.
 
@@ -35,47 +43,92 @@ class Batches(keras.utils.PyDataset):
             batch_size: Rows a batch; the last batch of an epoch may be smaller.
             seed: Of the order; None keeps the rows in place.
             num_threads: Threads that make batches ahead of the network.
-            soften: Makes the labels of some rows, given the rows and the epoch, where they are
-                shares of each class, shape `(n, classes)`; None takes `labels` as they are.
+            find_truth: Makes what is to be said of some rows, given the rows and the epoch, where
+                that is not their labels: shares of each class `(n, classes)`, or several outputs
+                by name.
+            at_once: Batches that go into the network by one call: many where they are small.
         """
-        super().__init__(
-            workers=num_threads, use_multiprocessing=False, max_queue_size=max(8, 2 * num_threads)
-        )
-        self._labels = labels
+        self.labels = labels
+        self.batch_size = batch_size
         self._take = take
-        self._soften = soften
-        self._batch_size = batch_size
+        self._find_truth = find_truth
         self._seed = seed
-        self._epoch = 0
-        self._order = self._new_order()
+        self._num_threads = num_threads
+        self._at_once = at_once
+        self._class_weights: NDArray[np.float32] | None = None
 
     @property
     def num_images(self) -> int:
         """Images an epoch."""
-        return len(self._labels)
+        return len(self.labels)
 
     @property
     def num_batches(self) -> int:
         """Batches an epoch."""
-        return math.ceil(len(self._labels) / self._batch_size)
+        return math.ceil(len(self.labels) / self.batch_size)
 
     @property
     def is_soft(self) -> bool:
         """Whether labels are shares of each class."""
-        return self._soften is not None
+        return self._find_truth is not None
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """One batch: inputs `(n, ...)` and labels, `(n,)` or, where soft, `(n, classes)`."""
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        labels = self._soften(rows, self._epoch) if self._soften else self._labels[rows]
-        return self._take(rows, self._epoch), labels
+    def weigh(self, class_weights: NDArray[np.float32]) -> None:
+        """Let classes count differently from now on.
 
-    def on_epoch_end(self) -> None:
-        """Move on to the next order; Keras calls this between epochs."""
-        self._epoch += 1
-        self._order = self._new_order()
+        Args:
+            class_weights: Of each class, shape `(classes,)`.
+        """
+        self._class_weights = class_weights
 
-    def _new_order(self) -> Rows:
+    def soften(self, num_classes: int) -> None:
+        """Write labels as shares of each class from now on.
+
+        Args:
+            num_classes: Shares a label.
+        """
+        of_class = np.eye(num_classes, dtype=np.float32)
+        self._find_truth = lambda rows, _: of_class[self.labels[rows]]
+
+    def example(self) -> Batch:
+        """The smallest batch that there is: one row."""
+        return self._batch(self._order(0)[:1], 0)
+
+    def epoch(self, epoch: int, *, first: int = 0) -> Iterator[list[Batch]]:
+        """The batches of an epoch, made ahead, as many at once as go into one call.
+
+        Args:
+            epoch: From 0.
+            first: The batch to begin with.
+
+        Yields:
+            Batches of one size: inputs `(n, ...)`, the truth and, where classes count differently,
+            weights `(n,)`.
+        """
+        order = self._order(epoch)
+        full = len(order) // self.batch_size
+        # The last batch, if smaller, goes alone: the others of its call are stacked.
+        starts = [*range(first, full, self._at_once), *range(max(first, full), self.num_batches)]
+
+        def make(start: int) -> list[Batch]:
+            end = min(start + self._at_once, full) if start < full else start + 1
+            return [
+                self._batch(order[index * self.batch_size : (index + 1) * self.batch_size], epoch)
+                for index in range(start, end)
+            ]
+
+        with ThreadPoolExecutor(self._num_threads, "batches") as pool:
+            ahead = 1 if self._at_once > 1 else max(8, 2 * self._num_threads)
+            yield from map_in_order(pool, make, starts, ahead=ahead)
+
+    def _batch(self, rows: Rows, epoch: int) -> Batch:
+        inputs = self._take(rows, epoch)
+        truth = self._find_truth(rows, epoch) if self._find_truth else self.labels[rows]
+        if self._class_weights is None:
+            return inputs, truth
+        weights = truth @ self._class_weights if self.is_soft else self._class_weights[truth]
+        return inputs, truth, weights
+
+    def _order(self, epoch: int) -> Rows:
         if self._seed is None:
-            return np.arange(len(self._labels))
-        return np.random.default_rng((self._seed, self._epoch)).permutation(len(self._labels))
+            return np.arange(len(self.labels))
+        return np.random.default_rng((self._seed, epoch)).permutation(len(self.labels))

@@ -10,7 +10,10 @@ import keras
 from components.common.errors import InputError
 from components.train.batches import Batches, Rows
 from components.train.features import Floats, FrozenParts, Part
-from components.train.fitting import Fit, fit
+from components.train.fitting import fit
+from components.train.loop.loop import Fit
+from components.train.loop.phases import Phase
+from components.train.settings import FitSettings
 
 BATCH = 32  # rows of activations a step
 
@@ -19,10 +22,10 @@ def fine_tune(
     parts: FrozenParts,
     head: keras.Model,
     fitted: Fit,
+    settings: FitSettings,
     *,
-    epochs: int,
-    learning_rate: float,
     seed: int,
+    phase: Phase | None = None,
 ) -> Fit:
     """Train the top blocks and the head together, from the activations below these blocks.
 
@@ -34,9 +37,10 @@ def fine_tune(
         parts: What the frozen layers make of the photos; with `blocks` when they were made.
         head: From features to class probabilities; changed in place, as the backbone is.
         fitted: How its training went.
-        epochs: Passes over the activations.
-        learning_rate: Peak; well below that of the head, since the top blocks are good already.
+        settings: How to train; with a peak of the learning rate well below that of the head, since
+            the top blocks are good already.
         seed: Of the order.
+        phase: Where the state is kept, and taken up from; None keeps none.
 
     Returns:
         How training went: the head's epochs, then these.
@@ -56,8 +60,8 @@ def fine_tune(
             model,
             _batches(parts.train, seed=seed),
             _batches(parts.validation, seed=None),
-            epochs=epochs,
-            learning_rate=learning_rate,
+            settings,
+            phase=phase,
         )
     joined = _joined(fitted, tuned)
     if joined.best_epoch == fitted.best_epoch:

@@ -1,199 +1,160 @@
-"""The training loop: a learning rate schedule, progress, and the best epoch kept."""
+"""How a model is fitted: optimizer, schedule of the learning rate, loss; the loop does the rest."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from components.common.errors import InputError, TrainingError
-from components.common.progress import format_seconds, report
+from components.common.errors import InputError
 from components.train.batches import Batches
+from components.train.loop.loop import Fit, Hooks, Loop
+from components.train.loop.phases import Phase
+from components.train.settings import BALANCED, FitSettings
 
-WEIGHT_DECAY = 0.02
 WARMUP = 0.1  # fraction of all steps in which the learning rate climbs to its peak
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fit:
-    """What a fit leaves beside the weights."""
-
-    history: dict[str, list[float]]  # loss, accuracy, val_loss, val_accuracy; one value an epoch
-    best_epoch: int  # the one whose weights were kept, counted from 0
+MOMENTUM = 0.9  # of SGD, after Nesterov
+OPTIMIZERS = {
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+}
 
 
 def fit(
-    model: keras.Model, train: Batches, validation: Batches, *, epochs: int, learning_rate: float
+    model: keras.Model,
+    train: Batches,
+    validation: Batches,
+    settings: FitSettings,
+    *,
+    phase: Phase | None = None,
 ) -> Fit:
-    """Train a classifier by AdamW, with warm-up and a cosine to zero, and keep its best epoch.
+    """Train a classifier, and keep its best epoch.
 
     Args:
         model: From inputs to class probabilities; changed in place.
         train: Batches to learn from.
         validation: Batches to choose the epoch by; their labels are soft where those of `train`
             are.
-        epochs: Passes over `train`.
-        learning_rate: Peak.
+        settings: How to train.
+        phase: Where the state is kept, and taken up from; None keeps none.
 
     Raises:
         InputError: If only one of the two has soft labels.
-        TrainingError: If the loss stops being a number.
-
-    Reference:
-        Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization".
+        TrainingError: If the loss stops being a number, memory ends, or the disk is full.
     """
     if train.is_soft != validation.is_soft:
         raise InputError(
             "`train` and `validation` must both have soft labels, or neither. Received: "
             f"train.is_soft={train.is_soft}, validation.is_soft={validation.is_soft}"
         )
+    num_classes = model.output_shape[-1]
+    if settings.class_weights == BALANCED:
+        train.weigh(balanced_weights(train.labels, num_classes))
+    if settings.label_smoothing and not train.is_soft:
+        train.soften(num_classes)
+        validation.soften(num_classes)
+    loss = (
+        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+        if train.is_soft
+        else keras.losses.SparseCategoricalCrossentropy()
+    )
     return run(
         model,
         train,
         validation,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        loss="categorical_crossentropy" if train.is_soft else "sparse_categorical_crossentropy",
+        settings,
+        phase=phase,
+        loss=loss,
         metrics=["accuracy"],
     )
 
 
 def run(
     model: keras.Model,
-    train: keras.utils.PyDataset,
-    validation: keras.utils.PyDataset,
+    train: Batches,
+    validation: Batches,
+    settings: FitSettings,
     *,
-    epochs: int,
-    learning_rate: float,
-    optimizer: type[keras.optimizers.AdamW] = keras.optimizers.AdamW,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    optimizer: type[keras.optimizers.Optimizer] | None = None,
+    phase: Phase | None = None,
+    hooks: Hooks | None = None,
     **compiled: Any,
 ) -> Fit:
     """Train any model as `fit` trains a classifier.
 
     Args:
         model: Its metrics have an accuracy; changed in place.
-        train: Batches to learn from; with `num_batches` and `num_images`, those of an epoch.
+        train: Batches to learn from.
         validation: Batches to choose the epoch by.
-        epochs: Passes over `train`.
-        learning_rate: Peak.
-        optimizer: AdamW, or one that is made as it is.
-        callbacks: Called before those of the loop itself.
+        settings: How to train; labels are neither smoothed nor weighed here.
+        optimizer: Another one than the settings name, made as AdamW is.
+        phase: Where the state is kept, and taken up from; None keeps none.
+        hooks: What is done beside the steps.
         **compiled: Loss and metrics, as `compile` takes them.
 
     Raises:
-        TrainingError: If the loss stops being a number.
+        TrainingError: If the loss stops being a number, memory ends, or the disk is full.
     """
-    steps = train.num_batches * epochs
-    warmup_steps = max(1, round(WARMUP * steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
-    )
     model.compile(
-        optimizer(schedule, weight_decay=WEIGHT_DECAY, clipnorm=1.0),
-        jit_compile="auto" if _is_xla_fast() else False,
+        build_optimizer(settings, num_steps=train.num_batches * settings.epochs, made_by=optimizer),
         **compiled,
     )
-    keep_best = KeepBest()
-    fitted = model.fit(
+    return Loop(
+        model,
         train,
-        validation_data=validation,
-        epochs=epochs,
-        callbacks=[
-            *callbacks,
-            Progress(train.num_images),
-            keep_best,
-            keras.callbacks.TerminateOnNaN(),
-        ],
-        shuffle=False,  # `train` has its own order; Keras would draw one from the global `random`
-        verbose=0,
+        validation,
+        settings,
+        phase=phase,
+        hooks=hooks,
+    ).run()
+
+
+def build_optimizer(
+    settings: FitSettings,
+    *,
+    num_steps: int,
+    made_by: type[keras.optimizers.Optimizer] | None = None,
+) -> keras.optimizers.Optimizer:
+    """Build the optimizer with its schedule: a warm-up, then a cosine to zero, or no change.
+
+    Args:
+        settings: How to train.
+        num_steps: Of the whole training.
+        made_by: Another class than the settings name.
+
+    Reference:
+        Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization".
+    """
+    warmup_steps = max(1, round(WARMUP * num_steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, num_steps - warmup_steps),
+        alpha=1.0 if settings.schedule == "constant" else 0.0,
+        warmup_target=settings.learning_rate,
+        warmup_steps=warmup_steps,
     )
-    history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
-    for losses in (history["loss"], history["val_loss"]):
-        _check_finite(losses, learning_rate)
-    return Fit(history=history, best_epoch=keep_best.best_epoch)
+    special = {"momentum": MOMENTUM, "nesterov": True} if settings.optimizer == "sgd" else {}
+    return (made_by or OPTIMIZERS[settings.optimizer])(
+        schedule,
+        weight_decay=settings.weight_decay,
+        clipnorm=1.0,
+        use_ema=bool(settings.ema),
+        ema_momentum=settings.ema or 0.99,
+        **special,
+    )
 
 
-class Progress(keras.callbacks.Callback):
-    """Tells how training goes, twice a second at most."""
+def balanced_weights(labels: NDArray[np.int32], num_classes: int) -> NDArray[np.float32]:
+    """Weights by which all classes count the same, the mean over all photos being 1.
 
-    def __init__(self, num_images: int) -> None:
-        super().__init__()
-        self._num_images = num_images  # an epoch
-        self._start = self._last = time.monotonic()
-        self._done_before = 0.0  # part of an epoch that was done when the clock started
-        self._epoch = 0
-        self._validation = ""  # as of the last epoch that ended
-
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
-        """Remember the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Show where in the epoch it is."""
-        if self._done_before == 0.0:  # the first step is mostly compiling: the clock starts here
-            self._start = self._last = time.monotonic()
-            self._done_before = (batch + 1) / self.params["steps"]
-        if time.monotonic() - self._last > 0.5:
-            self._show((batch + 1) / self.params["steps"], logs or {})
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Show how the epoch ended, unless the last line is too fresh to read."""
-        logs = logs or {}
-        accuracy, loss = logs["val_accuracy"], logs["val_loss"]
-        self._validation = f"  validation: accuracy {accuracy:.3f}, loss {loss:.3f}"
-        if time.monotonic() - self._last > 0.5 or epoch + 1 == self.params["epochs"]:
-            self._show(1.0, logs)
-
-    def _show(self, part: float, logs: Mapping[str, float]) -> None:
-        self._last = time.monotonic()
-        done = self._epoch + part - self._done_before
-        elapsed = max(self._last - self._start, 1e-9)
-        rate = done * self._num_images / elapsed
-        remaining = self.params["epochs"] - self._epoch - part
-        left = elapsed / done * remaining if done > 0 else 0.0
-        report(
-            f"epoch {self._epoch + 1}/{self.params['epochs']}"
-            f"  training: accuracy {logs['accuracy']:.3f}, loss {logs['loss']:.3f}"
-            f"{self._validation}  {rate:.0f} images/s, {format_seconds(left)} left"
-        )
-
-
-class KeepBest(keras.callbacks.Callback):
-    """Ends with the weights of the epoch that had the lowest validation loss."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.best_epoch = 0
-        self._best_loss = math.inf
-        self._weights: list[np.ndarray] = []
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Copy the weights where the epoch is the best so far."""
-        loss = (logs or {})["val_loss"]
-        if loss < self._best_loss:
-            self.best_epoch, self._best_loss = epoch, loss
-            self._weights = self.model.get_weights()
-
-    def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
-        """Put the best weights back."""
-        if self._weights:  # none where the loss was never a number
-            self.model.set_weights(self._weights)
-
-
-def _check_finite(losses: Sequence[float], learning_rate: float) -> None:
-    if not all(math.isfinite(loss) for loss in losses):
-        raise TrainingError(
-            f"The loss must stay finite. Received: {losses[-1]} in epoch {len(losses)}."
-            f" Try a `learning_rate` below {learning_rate:g}."
-        )
-
-
-def _is_xla_fast() -> bool:
-    """Whether XLA pays: under TensorFlow on CPU these networks are up to 20 times slower by it."""
-    return keras.config.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu"))
+    Args:
+        labels: Of the training photos, shape `(n,)`.
+        num_classes: That the model tells apart; one without photos weighs 0.
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    num_seen = np.count_nonzero(counts)
+    weights = len(labels) / (num_seen * np.maximum(counts, 1))
+    return np.where(counts > 0, weights, 0).astype(np.float32)

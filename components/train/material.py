@@ -12,7 +12,7 @@ from components.augment.mixing import Mixer
 from components.augment.policies import Policy
 from components.common.parallel import num_cores
 from components.common.photos import PhotoSet, as_input
-from components.train.batches import Batches, Rows
+from components.train.batches import Batches, FindTruth, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,14 @@ class Material:
     copies: PhotoSet | None = None  # augmented ones of `train`, where they were written beforehand
 
 
-def augmented_batches(material: Material, *, channels: int, batch_size: int, seed: int) -> Batches:
+def augmented_batches(
+    material: Material,
+    *,
+    channels: int,
+    batch_size: int,
+    seed: int,
+    find_truth: FindTruth | None = None,
+) -> Batches:
     """Batches of training photos, changed anew in every epoch.
 
     Args:
@@ -33,6 +40,8 @@ def augmented_batches(material: Material, *, channels: int, batch_size: int, see
         channels: What the network sees: 3 (RGB) or 1 (gray).
         batch_size: Photos a step.
         seed: Of order and augmentation.
+        find_truth: What is to be said of some rows in an epoch; None: their labels, which are
+            shares where the policy mixes photos.
     """
     photos, policy = material.train, material.policy
     augmenter = Augmenter(policy=policy, seed=seed)
@@ -53,20 +62,22 @@ def augmented_batches(material: Material, *, channels: int, batch_size: int, see
         batch_size=batch_size,
         seed=seed,
         num_threads=num_cores(),
-        soften=soften if policy.mixes else None,
+        find_truth=find_truth or (soften if policy.mixes else None),
     )
 
 
-def plain_batches(material: Material, *, channels: int, batch_size: int) -> Batches:
-    """Batches of the validation photos, as they are."""
+def plain_batches(
+    material: Material, *, channels: int, batch_size: int, find_truth: FindTruth | None = None
+) -> Batches:
+    """Batches of the validation photos, as they are; see `augmented_batches`."""
     photos = material.validation
-    of_class = np.eye(len(photos.classes), dtype=np.float32)
-    mixes = material.policy.mixes
-    return Batches(
+    batches = Batches(
         photos.labels,
         lambda rows, _: as_input(photos.images[rows], channels),
         batch_size=batch_size,
         seed=None,
-        # One loss judges both, so where labels are mixed in training, these are written so, too.
-        soften=(lambda rows, _: of_class[photos.labels[rows]]) if mixes else None,
+        find_truth=find_truth,
     )
+    if material.policy.mixes:  # one loss judges both, so labels are written as in training
+        batches.soften(len(photos.classes))
+    return batches

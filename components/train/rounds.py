@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from components.common.manifest import Manifest
-from components.common.photos import PhotoSet, as_input
+from components.common.photos import PhotoSet
 from components.common.progress import report
-from components.train.fitting import Fit
+from components.train.loop.loop import Fit
+from components.train.loop.phases import Phases
 from components.train.material import Material
 from components.train.network import Network
 from components.train.recipes import train_network
 from components.train.settings import TrainSettings
-
-BATCH = 32  # photos that are judged at once
+from components.train.worst import predict_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,11 @@ def find_stages(train: Path, validation: Path) -> tuple[Stage, ...]:
 
 
 def train_rounds(
-    network: Network, material: Material, settings: TrainSettings, stages: Sequence[Stage]
+    network: Network,
+    material: Material,
+    settings: TrainSettings,
+    stages: Sequence[Stage],
+    phases: Phases | None = None,
 ) -> tuple[Network, Fit, list[RoundResult]]:
     """Train in rounds: each on all photos so far, from the weights that the one before has left.
 
@@ -64,6 +65,7 @@ def train_rounds(
         material: Photos of all rounds, in their order.
         settings: Resolved; `epochs` and `fine_tune_epochs` are of each round.
         stages: From easy to hard; none trains on all photos at once.
+        phases: Where each keeps its state; None keeps none.
 
     Returns:
         The trained network, how training went over all rounds, one after the other, and how the
@@ -73,13 +75,16 @@ def train_rounds(
         Bengio, Louradour, Collobert and Weston, 2009, "Curriculum Learning".
     """
     if not stages:
-        return *train_network(network, material, settings), []
+        return *train_network(network, material, settings, phases), []
     fits: list[Fit] = []
     results: list[RoundResult] = []
     for number, stage in enumerate(stages):
         report(f"round {number + 1}/{len(stages)}: {stage.num_photos} photos up to {stage.dataset}")
         network, fitted = train_network(
-            network, _up_to(material, stage), _reseeded(settings, number)
+            network,
+            _up_to(material, stage),
+            _reseeded(settings, number),
+            (phases or Phases()).of_round(number + 1),
         )
         fits.append(fitted)
         results.append(
@@ -116,7 +121,8 @@ def _judge(
     network: Network, photos: PhotoSet, settings: TrainSettings, stages: Sequence[Stage]
 ) -> dict[str, float]:
     """Accuracy on the validation photos that each dataset brought, if it brought any."""
-    is_right = _predict(network, photos, settings).argmax(axis=1) == photos.labels
+    said = predict_classes(network, photos, mirror_averaging=settings.mirror_averaging)
+    is_right = said.argmax(axis=1) == photos.labels
     accuracy, start = {}, 0
     for stage in stages:
         own = is_right[start : stage.num_validation_photos]
@@ -124,16 +130,6 @@ def _judge(
         if len(own):
             accuracy[stage.dataset] = float(own.mean())
     return accuracy
-
-
-def _predict(network: Network, photos: PhotoSet, settings: TrainSettings) -> NDArray[np.float32]:
-    model = network.assemble(mirror_averaging=settings.mirror_averaging)
-    parts = []
-    for start in range(0, len(photos), BATCH):
-        batch = as_input(photos.images[start : start + BATCH], network.channels)
-        said = model.predict_on_batch(batch)
-        parts.append(said["class"] if isinstance(said, dict) else said)
-    return np.concatenate(parts)
 
 
 def _joined(fits: Sequence[Fit]) -> Fit:

@@ -18,15 +18,23 @@ from components.common.photos import load_photos
 from components.common.progress import report
 from components.train.architectures import NONE, Architecture
 from components.train.curves import plot_history
-from components.train.fitting import Fit
+from components.train.devices import describe_device, is_on_tpu, num_replicas_in_use
+from components.train.export import export
+from components.train.loop.checkpoints import SECONDS
+from components.train.loop.loop import Fit
+from components.train.loop.phases import Phases
+from components.train.loop.tensorboard import write_picture
 from components.train.material import Material
 from components.train.memory import check_memory, describe_memory
 from components.train.network import Network, build_head
 from components.train.places.head import build_place_head
+from components.train.precision import compute_in_float32, precision_scope
+from components.train.resume import find_checkpoints
 from components.train.rounds import RoundResult, find_stages, train_rounds
 from components.train.settings import TrainSettings, check_augmentation
 from components.train.warm_start import Transfer, adapt
 from components.train.weights import load_weights
+from components.train.worst import plot_worst, predict_classes
 
 
 def train_model(
@@ -38,7 +46,11 @@ def train_model(
     *,
     copies: Path | None = None,
     start: Path | None = None,
+    checkpoints: str = "",
+    checkpoint_seconds: float = SECONDS,
+    logs: Path | None = None,
     code_version: str = "",
+    weights_fingerprint: str = "",
 ) -> Fit:
     """Train, and write the model folder.
 
@@ -51,7 +63,12 @@ def train_model(
         copies: Dataset folder of augmented copies of the training photos, for a frozen backbone;
             None makes them on the way.
         start: Folder of the model to go on from; None starts anew.
+        checkpoints: Folder or gs:// URI that keeps the state of trainings, each in a folder of its
+            own: a training that was stopped goes on from there. Empty keeps none.
+        checkpoint_seconds: From one checkpoint to the next.
+        logs: Folder for TensorBoard's files; None writes none.
         code_version: Recorded with the model.
+        weights_fingerprint: Changes when the file of weights does.
 
     Returns:
         How training went.
@@ -59,7 +76,8 @@ def train_model(
     Raises:
         InputError: If the weights do not fit the architecture, or the policy not the weights.
     """
-    settings = settings.resolved()
+    settings = settings.resolved(num_replicas=num_replicas_in_use(), on_tpu=is_on_tpu())
+    report(f"training on {describe_device()}")
     chosen = Policy.load(policy)
     num_copies = _count_copies(train, copies)
     check_augmentation(chosen, settings, num_copies)
@@ -75,8 +93,25 @@ def train_model(
     ):
         material = Material(train=learned, validation=held_out, policy=chosen, copies=augmented)
         network, transfers = start_network(settings, learned.classes, start)
-        stages = find_stages(train, validation)
-        network, fitted, rounds = train_rounds(network, material, settings, stages)
+        kept = find_checkpoints(
+            checkpoints,
+            settings,
+            chosen,
+            [train, validation, *([copies] if copies else [])],
+            start=start,
+            versions=[code_version, weights_fingerprint],
+            every_s=checkpoint_seconds,
+        )
+        network, fitted, rounds = train_rounds(
+            network,
+            material,
+            settings,
+            find_stages(train, validation),
+            Phases(checkpoints=kept, logs=logs),
+        )
+        compute_in_float32(network.backbone)
+        said = predict_classes(network, held_out, mirror_averaging=settings.mirror_averaging)
+        worst = plot_worst(held_out, said)
     model = network.assemble(mirror_averaging=settings.mirror_averaging)
     record = {
         **settings.told(),
@@ -88,7 +123,11 @@ def train_model(
         "training_cpu_seconds": round(time.process_time() - began_cpu, 1),
         **_provenance(train, code_version),
     }
-    _write(folder, model, fitted, record, transfers, rounds)
+    _write(folder, model, fitted, record, transfers, rounds, worst)
+    if logs:
+        write_picture(logs, "worst", worst)
+    if kept:
+        kept.delete()
     return fitted
 
 
@@ -111,7 +150,8 @@ def start_network(
     architecture = settings.find_architecture()
     check_memory(architecture, settings, num_classes=len(classes))
     report(describe_memory(architecture, settings, num_classes=len(classes)))
-    backbone = architecture.build_backbone(settings.image_size, settings.channels)
+    with precision_scope(settings.precision):  # heads and losses are float32 in any case
+        backbone = architecture.build_backbone(settings.image_size, settings.channels)
     if start and settings.is_frozen and not _is_of(architecture, start):
         report(
             f"the earlier model is no {architecture.name}, to be frozen: its weights are not used"
@@ -140,6 +180,8 @@ def make_deterministic(seed: int) -> None:
     Args:
         seed: Of weights, dropout and order.
     """
+    # Names of layers begin anew: in what order sums are taken may hang on them.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -195,16 +237,18 @@ def _write(
     settings: dict[str, Any],
     transfers: tuple[Transfer, ...],
     rounds: list[RoundResult],
+    worst: bytes,
 ) -> None:
     report("saving the model")
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / MODEL_FILE)
-    model.export(folder / SAVED_MODEL, verbose=False)
+    export(model, folder / MODEL_FILE, folder / SAVED_MODEL)
     plot = plot_history(fitted.history, best_epoch=fitted.best_epoch + 1)
     ModelFolder(folder).write(
         settings=settings,
         history=fitted.history,
         plot=plot,
+        worst=worst,
         transfers=[asdict(transfer) for transfer in transfers],
         rounds=[asdict(one) for one in rounds],
     )

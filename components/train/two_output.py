@@ -8,7 +8,9 @@ from typing import Any
 import keras
 from keras import losses, metrics, ops
 
-from components.train.fitting import Fit, run
+from components.train.fitting import run
+from components.train.loop.loop import Fit, Hooks
+from components.train.loop.phases import Phase
 from components.train.loss_weighting import LossWeighting, PacedAdamW, build_weighting
 from components.train.material import Material
 from components.train.network import Network
@@ -19,7 +21,12 @@ from components.train.settings import TrainSettings
 Tensor = Any  # of the backend
 
 
-def fit_two_outputs(network: Network, material: Material, settings: TrainSettings) -> Fit:
+def fit_two_outputs(
+    network: Network,
+    material: Material,
+    settings: TrainSettings,
+    phase: Phase | None = None,
+) -> Fit:
     """Train both outputs by AdamW, and keep the epoch with the lowest validation loss.
 
     Args:
@@ -27,6 +34,7 @@ def fit_two_outputs(network: Network, material: Material, settings: TrainSetting
         material: What to learn from. A photo whose place is not known, or has left the photo as it
             was augmented, counts for the class alone.
         settings: Resolved.
+        phase: Where the state is kept, and taken up from; None keeps none.
 
     Returns:
         How training went. Beside the usual, the history holds `class_loss`, `place_loss` and
@@ -47,17 +55,18 @@ def fit_two_outputs(network: Network, material: Material, settings: TrainSetting
     )
     weighting = build_weighting(settings.loss_weighting, settings.alpha)
     model = TrainingModel(network.assemble(mirror_averaging=False), weighting)
-    follow = FollowAlpha(weighting)
-    fitted = run(
+    return run(
         model,
         train,
         validation,
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
+        settings.fit_settings(epochs=settings.epochs, learning_rate=settings.learning_rate),
         optimizer=PacedAdamW,
-        callbacks=[follow],
+        phase=phase,
+        hooks=Hooks(
+            before_epoch=lambda epoch: weighting.move_to(epoch / max(settings.epochs - 1, 1)),
+            observe=lambda: {"alpha": weighting.alpha()},
+        ),
     )
-    return Fit(history={**fitted.history, "alpha": follow.alphas}, best_epoch=fitted.best_epoch)
 
 
 class TrainingModel(keras.Model):
@@ -117,20 +126,3 @@ class TrainingModel(keras.Model):
         """The metrics; the loss is the sum of both, since weighed ones cannot be compared."""
         results = super().get_metrics_result()
         return {**results, "loss": results["class_loss"] + results["place_loss"]}
-
-
-class FollowAlpha(keras.callbacks.Callback):
-    """Moves alpha where it has a schedule, and notes it as each epoch ends."""
-
-    def __init__(self, weighting: LossWeighting) -> None:
-        super().__init__()
-        self.alphas: list[float] = []  # one an epoch
-        self._weighting = weighting
-
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
-        """Follow the schedule."""
-        self._weighting.move_to(epoch / max(self.params["epochs"] - 1, 1))
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
-        """Note alpha."""
-        self.alphas.append(self._weighting.alpha())

@@ -16,6 +16,7 @@ from pipelines.cli.data import data
 from pipelines.cli.models import models
 from pipelines.cli.run import run
 from pipelines.cli.runs import runs
+from pipelines.cli.tpu_check import tpu_check
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -43,6 +44,7 @@ cli.add_command(models)
 cli.add_command(data)
 cli.add_command(architectures)
 cli.add_command(compile_command)
+cli.add_command(tpu_check)
 
 
 def main() -> None:

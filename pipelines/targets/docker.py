@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from components.common import images
 from components.common.errors import InputError
 from components.common.home import VARIABLE, home
-from pipelines.accelerators import NONE, Accelerator
+from pipelines.accelerators import NONE, Accelerator, check_device_of
 from pipelines.images import reference, tag
 from pipelines.runs import RUNNING, find_run
 from pipelines.targets.limits import check_limits
@@ -52,6 +52,7 @@ class DockerTarget:
         check_limits(self.cpus, self.memory)
         if self.accelerator.image == images.TPU:
             raise InputError("`accelerator` must be none or a GPU with --on docker.")
+        check_device_of(self.accelerator, arguments)
         mounts(arguments)
         with contextlib.closing(_connect()) as client:
             if self.cpus > client.info()["NCPU"]:

@@ -27,7 +27,7 @@ from components.train.architectures import IMAGENET
 from components.train.architectures import NONE as NO_WEIGHTS
 from components.train.settings import AUTO
 from components.train.start import is_path
-from pipelines.accelerators import NONE, Accelerator
+from pipelines.accelerators import NONE, Accelerator, check_device_of
 from pipelines.compiling import GRAPHS, SpecSettings, compile_spec
 from pipelines.images import reference, tag
 from pipelines.places import datasets
@@ -91,6 +91,7 @@ class KubeflowTarget:
         """
         self._check_settings()
         _check_reach(arguments)
+        check_device_of(self.accelerator, arguments)
         if self.num_workers > 1 and not arguments["storage"]:
             raise InputError(
                 "`storage` must be a gs:// folder where `num_workers` is above 1: the workers leave"

@@ -18,6 +18,7 @@ from components.common import storage
 from components.common.errors import PawpetalError
 from components.common.home import VARIABLE, home
 from components.common.progress import MARK
+from components.train.devices import check_device_here
 from pipelines.code_version import code_version
 from pipelines.runs import CANCELLED, FAILED, PAGES, SUCCEEDED, RunFolder, Step
 from pipelines.specs import PLAIN, spec_path
@@ -88,7 +89,8 @@ class LocalTarget:
     runs_here: ClassVar[bool] = True
 
     def check(self, arguments: Mapping[str, Any]) -> None:
-        """Nothing more than what every target asks."""
+        """Refuse a device that is not here."""
+        check_device_here(arguments["device"], arguments["num_replicas"])
 
     def code_version(self) -> str:
         """Of the code here, which is what runs."""

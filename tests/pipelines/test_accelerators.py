@@ -1,7 +1,7 @@
 import pytest
 
 from components.common.errors import InputError
-from pipelines.accelerators import NONE, parse_accelerator
+from pipelines.accelerators import NONE, check_device_of, parse_accelerator
 
 
 def test_none_trains_on_the_cpu_image():
@@ -49,3 +49,30 @@ def test_a_tpu_slice_asks_for_all_chips_of_its_topology(topology, chips):
 def test_what_is_no_accelerator_is_refused_with_what_would_be(setting, message):
     with pytest.raises(InputError, match=message):
         parse_accelerator(setting)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "device", "num_replicas"),
+    [
+        ("none", "auto", 0),
+        ("none", "cpu", 1),
+        ("gpu:nvidia-l4:1", "gpu", 0),
+        ("tpu:v5e:2x2", "auto", 0),
+        ("tpu:v5e:2x2", "tpu", 4),
+    ],
+)
+def test_devices_that_the_image_has_pass(accelerator, device, num_replicas):
+    check_device_of(
+        parse_accelerator(accelerator), {"device": device, "num_replicas": num_replicas}
+    )
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "device", "num_replicas"),
+    [("none", "tpu", 0), ("none", "gpu", 1), ("none", "cpu", 8), ("gpu:any:1", "tpu", 0)],
+)
+def test_devices_that_the_image_lacks_are_refused_before_the_run(accelerator, device, num_replicas):
+    with pytest.raises(InputError, match=f"`device` {device} .* must be what `accelerator` gives"):
+        check_device_of(
+            parse_accelerator(accelerator), {"device": device, "num_replicas": num_replicas}
+        )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import cv2
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +13,7 @@ from components.augment.warp import warp_mask
 from components.common.affine import IDENTITY
 from components.common.errors import DataError
 from components.common.photos import PhotoSet
-from components.train.batches import Batches, Rows
+from components.train.batches import Batches, FindTruth, Rows
 from components.train.material import Material, augmented_batches, plain_batches
 from components.train.places.head import BOX
 
@@ -23,54 +21,9 @@ Places = NDArray[np.float32]  # boxes (n, 4) or masks (n, cells, cells, 1); NaN 
 FindPlaces = Callable[[Rows, int], Places]  # of some rows, given the rows and the epoch
 
 
-class PlacedBatches(keras.utils.PyDataset):
-    """Batches of photos and, for each, its label and its place."""
-
-    def __init__(self, photos: Batches, labels: NDArray[np.int32], find_places: FindPlaces) -> None:
-        """Prepare the batches.
-
-        Args:
-            photos: Batches of photos and of their rows.
-            labels: Label of every row, shape `(n,)`.
-            find_places: Finds the places.
-        """
-        super().__init__(
-            workers=photos.workers,
-            use_multiprocessing=False,
-            max_queue_size=photos.max_queue_size,
-        )
-        self._photos = photos
-        self._labels = labels
-        self._find_places = find_places
-        self._epoch = 0
-
-    @property
-    def num_images(self) -> int:
-        """Photos an epoch."""
-        return self._photos.num_images
-
-    @property
-    def num_batches(self) -> int:
-        """Batches an epoch."""
-        return self._photos.num_batches
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """One batch: photos, and their "class" and "place"."""
-        photos, rows = self._photos[index]
-        return photos, {
-            "class": self._labels[rows],
-            "place": self._find_places(rows, self._epoch),
-        }
-
-    def on_epoch_end(self) -> None:
-        """Move on to the next order; Keras calls this between epochs."""
-        self._photos.on_epoch_end()
-        self._epoch += 1
-
-
 def placed_batches(
     material: Material, *, place: str, cells: int, channels: int, batch_size: int, seed: int
-) -> tuple[PlacedBatches, PlacedBatches]:
+) -> tuple[Batches, Batches]:
     """Batches to learn from, and batches to choose the epoch by.
 
     Args:
@@ -86,18 +39,19 @@ def placed_batches(
     """
     for name, photos in (("training", material.train), ("validation", material.validation)):
         _check_places(photos, place, name)
-    of_rows = replace(
-        material, train=_with_rows(material.train), validation=_with_rows(material.validation)
+    moved = Augmenter(policy=material.policy, seed=seed)
+    train = augmented_batches(
+        material,
+        channels=channels,
+        batch_size=batch_size,
+        seed=seed,
+        find_truth=_find_truth(material.train, find_places(material.train, place, cells, moved)),
     )
-    train = PlacedBatches(
-        augmented_batches(of_rows, channels=channels, batch_size=batch_size, seed=seed),
-        material.train.labels,
-        find_places(material.train, place, cells, Augmenter(policy=material.policy, seed=seed)),
-    )
-    validation = PlacedBatches(
-        plain_batches(of_rows, channels=channels, batch_size=batch_size),
-        material.validation.labels,
-        find_places(material.validation, place, cells),
+    validation = plain_batches(
+        material,
+        channels=channels,
+        batch_size=batch_size,
+        find_truth=_find_truth(material.validation, find_places(material.validation, place, cells)),
     )
     return train, validation
 
@@ -140,9 +94,8 @@ def find_places(
     return find_boxes if place == BOX else find_masks
 
 
-def _with_rows(photos: PhotoSet) -> PhotoSet:
-    """The same with rows for labels, so that batches tell which photos are in them."""
-    return replace(photos, labels=np.arange(len(photos), dtype=np.int32))
+def _find_truth(photos: PhotoSet, find: FindPlaces) -> FindTruth:
+    return lambda rows, epoch: {"class": photos.labels[rows], "place": find(rows, epoch)}
 
 
 def _check_places(photos: PhotoSet, place: str, name: str) -> None:

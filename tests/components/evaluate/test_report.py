@@ -120,6 +120,15 @@ def test_without_a_champion_there_is_nothing_to_beat():
     assert "No champion is registered yet" in Page(report(evaluation_of(2))).words
 
 
+def test_champion_that_cannot_be_compared_with_is_told_of():
+    evaluation = replace(evaluation_of(2), champion_problem="its files are gone")
+
+    words = Page(report(evaluation)).words
+
+    assert "Not compared: its files are gone" in words
+    assert "No champion is registered yet" not in words
+
+
 @pytest.mark.parametrize(
     ("champion_accuracy", "sentence"),
     [

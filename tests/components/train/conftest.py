@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -34,7 +35,7 @@ def draw(num_photos: int, *, seed: int) -> PhotoSet:
 
 def write(folder: Path, photos: PhotoSet, *, split: str) -> Path:
     writer = DatasetWriter(folder, photos.classes)
-    for image, label, filename in zip(photos.images, photos.labels, photos.filenames, strict=True):
+    for row, (image, label) in enumerate(zip(photos.images, photos.labels, strict=True)):
         encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
         writer.add(
             PhotoRecord(
@@ -44,7 +45,10 @@ def write(folder: Path, photos: PhotoSet, *, split: str) -> Path:
                 width=SIZE,
                 label=int(label),
                 class_name=photos.classes[label],
-                filename=filename,
+                filename=photos.filenames[row],
+                box=None
+                if np.isnan(photos.boxes[row]).any()
+                else tuple(photos.boxes[row].tolist()),
                 sha256=hashlib.sha256(encoded).hexdigest(),
             )
         )
@@ -82,6 +86,21 @@ def validation_folder(
     tmp_path_factory: pytest.TempPathFactory, validation_photos: PhotoSet
 ) -> Path:
     return write(tmp_path_factory.mktemp("validation"), validation_photos, split="validation")
+
+
+@pytest.fixture(scope="session")
+def placed_folders(
+    tmp_path_factory: pytest.TempPathFactory, train_photos: PhotoSet, validation_photos: PhotoSet
+) -> tuple[Path, Path]:
+    """Train and validation, every photo with a box."""
+    return tuple(
+        write(
+            tmp_path_factory.mktemp(split),
+            replace(photos, boxes=np.full((len(photos), 4), [0.2, 0.3, 0.6, 0.9], np.float32)),
+            split=split,
+        )
+        for split, photos in (("train", train_photos), ("validation", validation_photos))
+    )
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from components.augment.policies import find_policy
 from components.common.errors import InputError
 from components.train.features import frozen_parts
 from components.train.fine_tune import fine_tune
-from components.train.fitting import Fit
 from components.train.frozen import fit_head
+from components.train.loop.loop import Fit
+from components.train.settings import FitSettings
 
 
 def build_backbone() -> keras.Model:
@@ -38,9 +39,11 @@ def train(train_photos, validation_photos, *, learning_rate: float, cache: bool 
         blocks=2,
         cache=cache,
     ) as parts:
-        head, fitted = fit_head(parts, epochs=2, learning_rate=0.01, seed=3)
+        head, fitted = fit_head(parts, FitSettings(epochs=2, learning_rate=0.01), seed=3)
         frozen = head.get_weights()
-        tuned = fine_tune(parts, head, fitted, epochs=3, learning_rate=learning_rate, seed=3)
+        tuned = fine_tune(
+            parts, head, fitted, FitSettings(epochs=3, learning_rate=learning_rate), seed=3
+        )
     return backbone, before, head, frozen, fitted, tuned
 
 
@@ -125,10 +128,10 @@ def test_where_tuning_makes_it_worse_the_frozen_head_is_kept(train_photos, valid
     with frozen_parts(
         backbone, train_photos, validation_photos, find_policy("none"), seed=3, blocks=1
     ) as parts:
-        head, fitted = fit_head(parts, epochs=2, learning_rate=0.01, seed=3)
+        head, fitted = fit_head(parts, FitSettings(epochs=2, learning_rate=0.01), seed=3)
         frozen = head.get_weights()
         better = Fit(history={**fitted.history, "val_loss": [0.0, 0.0]}, best_epoch=1)
-        joined = fine_tune(parts, head, better, epochs=2, learning_rate=0.1, seed=3)
+        joined = fine_tune(parts, head, better, FitSettings(epochs=2, learning_rate=0.1), seed=3)
 
     assert joined.best_epoch == 1
     for one, other in zip(
@@ -141,10 +144,10 @@ def test_parts_without_top_blocks_are_refused(train_photos, validation_photos):
     with frozen_parts(
         build_backbone(), train_photos, validation_photos, find_policy("none"), seed=3
     ) as parts:
-        head, fitted = fit_head(parts, epochs=1, learning_rate=0.01, seed=3)
+        head, fitted = fit_head(parts, FitSettings(epochs=1, learning_rate=0.01), seed=3)
 
         message = "`parts` must be made with `blocks` above 0. Received: no top blocks"
         with pytest.raises(InputError) as error:
-            fine_tune(parts, head, fitted, epochs=1, learning_rate=0.01, seed=3)
+            fine_tune(parts, head, fitted, FitSettings(epochs=1, learning_rate=0.01), seed=3)
 
     assert str(error.value) == message

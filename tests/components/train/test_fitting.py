@@ -9,7 +9,9 @@ from components.augment.augmenter import Augmenter
 from components.augment.policies import find_policy
 from components.common.errors import InputError, TrainingError
 from components.train.batches import Batches
-from components.train.fitting import Fit, KeepBest, fit
+from components.train.fitting import balanced_weights, fit
+from components.train.loop.loop import Fit
+from components.train.settings import FitSettings
 from components.train.train import make_deterministic
 
 
@@ -47,8 +49,7 @@ def train_small(train_photos, validation_photos, *, draws_before: int) -> tuple[
         model,
         batches_of(train_photos, policy="heavy", num_threads=2),
         batches_of(validation_photos, seed=None),
-        epochs=3,
-        learning_rate=0.01,
+        FitSettings(epochs=3, learning_rate=0.01),
     )
     return model, fitted
 
@@ -88,8 +89,7 @@ def test_weights_do_not_depend_on_the_number_of_threads(policy, train_photos, va
             model,
             batches_of(train_photos, policy=policy, num_threads=num_threads),
             batches_of(validation_photos, seed=None),
-            epochs=2,
-            learning_rate=0.01,
+            FitSettings(epochs=2, learning_rate=0.01),
         )
         weights.append(model.get_weights())
 
@@ -109,7 +109,7 @@ def soft_batches(labels, own: float) -> Batches:
         lambda rows, _: np.eye(2, dtype=np.float32)[labels[rows]],
         batch_size=4,
         seed=0,
-        soften=shares_of(labels, own=own),
+        find_truth=shares_of(labels, own=own),
     )
 
 
@@ -120,7 +120,10 @@ def test_from_soft_labels_a_network_learns_the_shares_and_accuracy_counts_the_la
     model.set_weights([np.array([[-1.0, 1.0], [1.0, -1.0]]), np.zeros(2)])
 
     fitted = fit(
-        model, soft_batches(labels, 0.75), soft_batches(labels, 0.75), epochs=20, learning_rate=0.2
+        model,
+        soft_batches(labels, 0.75),
+        soft_batches(labels, 0.75),
+        FitSettings(epochs=20, learning_rate=0.2),
     )
 
     # Least where the shares are met, at their entropy: -0.75 ln 0.75 - 0.25 ln 0.25.
@@ -141,7 +144,7 @@ def test_soft_labels_on_one_side_only_are_refused(is_train_soft, train_photos):
         f" train.is_soft={is_train_soft}, validation.is_soft={not is_train_soft}"
     )
     with pytest.raises(InputError) as error:
-        fit(plain_network(), *sides, epochs=1, learning_rate=0.1)
+        fit(plain_network(), *sides, FitSettings(epochs=1, learning_rate=0.1))
 
     assert str(error.value) == message
 
@@ -164,32 +167,6 @@ def test_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(trained,
     assert -np.log(of_truth).mean() == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_keep_best_ends_with_the_first_of_the_best_epochs():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    keep_best = KeepBest()
-    keep_best.set_model(model)
-
-    for epoch, loss in enumerate([0.9, 0.5, float("nan"), 0.5, 0.7]):
-        model.set_weights([np.array([[float(epoch)]])])
-        keep_best.on_epoch_end(epoch, {"val_loss": loss})
-    keep_best.on_train_end()
-
-    assert keep_best.best_epoch == 1
-    assert model.get_weights()[0].tolist() == [[1.0]]
-
-
-def test_keep_best_leaves_the_weights_where_no_epoch_had_a_loss():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    keep_best = KeepBest()
-    keep_best.set_model(model)
-
-    model.set_weights([np.array([[7.0]])])
-    keep_best.on_epoch_end(0, {"val_loss": float("nan")})
-    keep_best.on_train_end()
-
-    assert model.get_weights()[0].tolist() == [[7.0]]
-
-
 def test_loss_that_is_no_number_ends_the_fit_in_its_epoch():
     labels = np.zeros(8, np.int32)
     broken = np.full((8, 1), np.nan, np.float32)
@@ -201,7 +178,7 @@ def test_loss_that_is_no_number_ends_the_fit_in_its_epoch():
         r" Try a `learning_rate` below 0\.25\.$"
     )
     with pytest.raises(TrainingError, match=message):
-        fit(model, batches, batches, epochs=5, learning_rate=0.25)
+        fit(model, batches, batches, FitSettings(epochs=5, learning_rate=0.25))
 
 
 def test_learning_rate_climbs_to_its_peak_and_falls_to_0_and_the_last_epoch_is_told(capsys):
@@ -211,7 +188,7 @@ def test_learning_rate_climbs_to_its_peak_and_falls_to_0_and_the_last_epoch_is_t
     )
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
 
-    fit(model, batches, batches, epochs=2, learning_rate=0.5)
+    fit(model, batches, batches, FitSettings(epochs=2, learning_rate=0.5))
 
     schedule = model.optimizer._learning_rate
     rates = [float(schedule(step)) for step in range(21)]  # 10 batches, 2 epochs
@@ -224,3 +201,110 @@ def test_learning_rate_climbs_to_its_peak_and_falls_to_0_and_the_last_epoch_is_t
         r"  validation: accuracy \d\.\d{3}, loss \d+\.\d{3}  \d+ images/s, 0 s left",
         capsys.readouterr().out.splitlines()[-1],
     )
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_every_optimizer_learns_under_every_schedule(optimizer, schedule):
+    labels = np.arange(32, dtype=np.int32) % 2
+    batches = Batches(
+        labels, lambda rows, _: np.eye(2, dtype=np.float32)[labels[rows]], batch_size=4, seed=0
+    )
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+    settings = FitSettings(epochs=10, learning_rate=0.1, optimizer=optimizer, schedule=schedule)
+
+    fitted = fit(model, batches, batches, settings)
+
+    assert fitted.history["loss"][-1] < 0.5 * fitted.history["loss"][0]
+    last = float(model.optimizer._learning_rate(80))
+    assert last == pytest.approx(0.1 if schedule == "constant" else 0, abs=1e-6)
+
+
+def test_patience_ends_the_fit_where_validation_gets_no_better():
+    labels = np.arange(16, dtype=np.int32) % 2
+    learned = Batches(
+        labels, lambda rows, _: np.eye(2, dtype=np.float32)[labels[rows]], batch_size=4, seed=0
+    )
+    # The other class is said of each: the better it learns, the worse it does here.
+    judged = Batches(
+        1 - labels, lambda rows, _: np.eye(2, dtype=np.float32)[labels[rows]], batch_size=16, seed=0
+    )
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+    model.set_weights([np.zeros((2, 2)), np.zeros(2)])
+
+    fitted = fit(model, learned, judged, FitSettings(epochs=50, learning_rate=0.1, patience=3))
+
+    assert fitted.best_epoch == 0
+    assert len(fitted.history["loss"]) == 4
+
+
+def test_moving_average_of_the_weights_is_what_is_kept():
+    labels = np.zeros(8, np.int32)
+    batches = Batches(labels, lambda rows, _: np.ones((len(rows), 1)), batch_size=8, seed=None)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+    model.set_weights([np.zeros((1, 2)), np.zeros(2)])
+    steps = []
+
+    class Noting(Batches):
+        def epoch(self, epoch, *, first=0):
+            steps.append(model.get_weights()[1])
+            yield from super().epoch(epoch, first=first)
+
+    noting = Noting(labels, lambda rows, _: np.ones((len(rows), 1)), batch_size=8, seed=None)
+    settings = FitSettings(
+        epochs=3, learning_rate=0.1, schedule="constant", weight_decay=0, ema=0.5
+    )
+    fit(model, noting, batches, settings)
+
+    # The average starts at the weights after the first step, and goes half the way at each other;
+    # under a constant learning rate AdamW takes the last step as it took the one before.
+    ends = [*steps[1:], steps[-1] + (steps[-1] - steps[-2])]
+    average = ends[0]
+    for end in ends[1:]:
+        average = 0.5 * average + 0.5 * end
+    np.testing.assert_allclose(model.get_weights()[1], average, rtol=0.02)
+
+
+def test_smoothed_labels_keep_predictions_from_certainty():
+    labels = np.arange(16, dtype=np.int32) % 2
+    batches = [
+        Batches(
+            labels, lambda rows, _: np.eye(2, dtype=np.float32)[labels[rows]], batch_size=4, seed=0
+        )
+        for _ in range(2)
+    ]
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+
+    fit(model, *batches, FitSettings(epochs=40, learning_rate=0.2, label_smoothing=0.2))
+
+    # Of 0.2 each class gets a half: 0.9 and 0.1 are the least loss.
+    predicted = model.predict_on_batch(np.eye(2, dtype=np.float32))
+    np.testing.assert_allclose(predicted, [[0.9, 0.1], [0.1, 0.9]], atol=0.02)
+
+
+def test_balanced_weights_let_every_class_count_the_same():
+    labels = np.array([0, 0, 0, 1], np.int32)
+
+    weights = balanced_weights(labels, 3)
+
+    np.testing.assert_allclose(weights, [4 / 6, 4 / 2, 0], rtol=1e-6)
+    assert weights[labels].mean() == pytest.approx(1)
+
+
+def test_balanced_classes_meet_in_the_middle_where_photos_tell_nothing():
+    learned, judged = (
+        Batches(
+            np.array(labels, np.int32),
+            lambda rows, _: np.ones((len(rows), 1)),
+            batch_size=16,
+            seed=0,
+        )
+        for labels in ([0, 0, 0, 1] * 4, [0, 1] * 8)
+    )
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+    settings = FitSettings(epochs=60, learning_rate=0.1, class_weights="balanced", weight_decay=0)
+
+    fit(model, learned, judged, settings)
+
+    # By their numbers it would say 0.75 and 0.25.
+    np.testing.assert_allclose(model.predict_on_batch(np.ones((1, 1)))[0], [0.5, 0.5], atol=0.02)

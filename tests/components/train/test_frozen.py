@@ -11,8 +11,9 @@ from components.augment.policies import find_policy
 from components.common.photos import PhotoSet
 from components.train import features
 from components.train.features import frozen_parts
-from components.train.fitting import Fit
 from components.train.frozen import PRIOR, fit_head
+from components.train.loop.loop import Fit
+from components.train.settings import FitSettings
 
 
 class Recorder(keras.layers.Layer):
@@ -58,7 +59,7 @@ def train_head(
             backbone, train, validation, find_policy(policy), seed=4, copies=copies
         ) as parts,
     ):
-        head, fitted = fit_head(parts, epochs=epochs, learning_rate=0.2, seed=4)
+        head, fitted = fit_head(parts, FitSettings(epochs=epochs, learning_rate=0.2), seed=4)
     lines = output.getvalue().splitlines()
     return Session(backbone, before, list(recorder.seen), head, fitted, lines)
 

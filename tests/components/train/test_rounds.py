@@ -9,7 +9,7 @@ from components.common.manifest import Manifest, Round
 from components.common.model import ModelFolder
 from components.common.photos import PhotoSet
 from components.train import rounds as rounds_module
-from components.train.fitting import Fit
+from components.train.loop.loop import Fit
 from components.train.material import Material
 from components.train.network import Network, build_head
 from components.train.rounds import Stage, find_stages, train_rounds
@@ -103,7 +103,7 @@ def test_a_round_sees_the_photos_up_to_its_end_and_goes_on_from_the_weights_befo
 ):
     seen, starts = [], []
 
-    def remember(network, given, settings):
+    def remember(network, given, settings, phases):
         seen.append((len(given.train), len(given.validation), settings.seed))
         starts.append(network.head.get_weights()[0].copy())
         network.head.set_weights([weights + 1 for weights in network.head.get_weights()])
@@ -154,7 +154,7 @@ def test_written_copies_are_taken_with_their_photos(material, monkeypatch):
 
     numbers = []
 
-    def remember(network, given, _):
+    def remember(network, given, settings, phases):
         numbers.append(len(given.copies))
         assert given.copies.filenames[::2] == given.train.filenames
         return network, Fit(history={"loss": [1.0], "val_loss": [1.0]}, best_epoch=0)

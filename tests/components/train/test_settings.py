@@ -4,7 +4,7 @@ import pytest
 
 from components.augment.policies import POLICIES, find_policy
 from components.common.errors import InputError
-from components.train.settings import TrainSettings, check_augmentation
+from components.train.settings import FitSettings, TrainSettings, check_augmentation
 
 
 def starting_from(weights: str) -> TrainSettings:
@@ -35,6 +35,7 @@ def test_what_was_said_stays():
         image_size=96,
         epochs=3,
         batch_size=7,
+        precision="float32",
         learning_rate=0.5,
         fine_tune_epochs=0,
         fine_tune_blocks=2,
@@ -57,8 +58,8 @@ def test_resolving_twice_changes_nothing_more():
     [
         ("epochs", -1, "`epochs` must be from 0 to 10000. Received: -1"),
         ("epochs", 10_001, "`epochs` must be from 0 to 10000. Received: 10001"),
-        ("batch_size", 0, "`batch_size` must be from 1 to 4096. Received: 0"),
-        ("batch_size", 4097, "`batch_size` must be from 1 to 4096. Received: 4097"),
+        ("batch_size", -1, "`batch_size` must be from 0 to 65536. Received: -1"),
+        ("batch_size", 65537, "`batch_size` must be from 0 to 65536. Received: 65537"),
         ("learning_rate", -0.1, "`learning_rate` must be from 0 to 10. Received: -0.1"),
         ("learning_rate", 10.5, "`learning_rate` must be from 0 to 10. Received: 10.5"),
         ("learning_rate", math.nan, "`learning_rate` must be from 0 to 10. Received: nan"),
@@ -79,7 +80,7 @@ def test_value_out_of_range_is_refused(setting, value, message):
     [
         {"epochs": 10_000},
         {"batch_size": 1},
-        {"batch_size": 4096},
+        {"batch_size": 65_536},
         {"learning_rate": 10},
         {"seed": 2**32 - 1},
         {"image_size": 32},
@@ -236,3 +237,70 @@ def test_only_settings_that_shaped_the_model_are_told_of_it():
     assert "fine_tune_epochs" in frozen
     assert "batch_size" not in frozen
     assert {"warm_start", "alpha", "place", "loss_weighting"} <= set(places)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("optimizer", "adam", "Did you mean 'adamw'?"),
+        ("schedule", "cos", "`schedule` must be one of constant, cosine. Received: 'cos'"),
+        ("class_weights", "balance", "Did you mean 'balanced'?"),
+        ("precision", "bfloat16", "Did you mean 'mixed_bfloat16'?"),
+        ("device", "cuda", "`device` must be one of auto, cpu, gpu, tpu. Received: 'cuda'"),
+        ("patience", -1, "`patience` must be from 0 to 10000. Received: -1"),
+        ("ema", 1.0, "`ema` must be from 0 to 0.99999. Received: 1.0"),
+        ("label_smoothing", 1.0, "`label_smoothing` must be from 0 to 0.9. Received: 1.0"),
+        ("weight_decay", -0.1, "`weight_decay` must be from 0 to 1. Received: -0.1"),
+    ],
+)
+def test_settings_of_the_loop_are_checked(setting, value, message):
+    with pytest.raises(InputError) as error:
+        TrainSettings(**{setting: value})
+
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("optimizer", "sgd"), ("label_smoothing", 0.1), ("class_weights", "balanced")],
+)
+def test_two_losses_leave_no_room_for_other_ways_to_weigh(setting, value):
+    with pytest.raises(InputError, match=f"`{setting}` must be .* for an architecture that says"):
+        TrainSettings(architecture="two_output", **{setting: value})
+
+
+def test_a_phase_is_fitted_by_its_own_epochs_and_rate_and_by_all_else_that_was_said():
+    settings = TrainSettings(optimizer="sgd", patience=3, ema=0.9, epochs=7)
+
+    assert settings.fit_settings(epochs=2, learning_rate=0.5) == FitSettings(
+        epochs=2, learning_rate=0.5, optimizer="sgd", patience=3, ema=0.9
+    )
+
+
+@pytest.mark.parametrize(("optimizer", "pace"), [("adamw", 2), ("rmsprop", 2), ("sgd", 4)])
+def test_usual_batch_and_rate_grow_with_the_replicas(optimizer, pace):
+    one = TrainSettings(optimizer=optimizer).resolved()
+    four = TrainSettings(optimizer=optimizer).resolved(num_replicas=4)
+
+    assert (one.batch_size, four.batch_size) == (32, 128)
+    assert four.learning_rate == pytest.approx(pace * one.learning_rate)
+
+
+def test_batch_and_rate_that_were_given_stay():
+    given = TrainSettings(batch_size=48, learning_rate=0.5).resolved(num_replicas=8)
+
+    assert (given.batch_size, given.learning_rate) == (48, 0.5)
+    assert TrainSettings(batch_size=48).resolved(num_replicas=8).learning_rate == 3e-3
+
+
+@pytest.mark.parametrize(
+    ("given", "on_tpu", "precision"),
+    [
+        ("auto", False, "float32"),
+        ("auto", True, "mixed_bfloat16"),
+        ("float32", True, "float32"),
+        ("mixed_float16", False, "mixed_float16"),
+    ],
+)
+def test_precision_is_what_suits_the_device_unless_it_was_given(given, on_tpu, precision):
+    assert TrainSettings(precision=given).resolved(on_tpu=on_tpu).precision == precision

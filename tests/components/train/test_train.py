@@ -63,6 +63,7 @@ def test_model_folder_holds_two_models_and_what_explains_them(trained):
         "settings.json",
         "history.json",
         "history.png",
+        "worst.png",
     }
     assert (trained[0] / "saved_model" / "saved_model.pb").is_file()
     assert (trained[0] / "history.png").read_bytes().startswith(b"\x89PNG")
@@ -84,6 +85,10 @@ def test_settings_tell_how_it_was_trained(trained, network):
         "epochs": 3,
         "batch_size": 8,
         "learning_rate": 0.01,
+        "optimizer": "adamw",
+        "schedule": "cosine",
+        "weight_decay": 0.02,
+        "precision": "float32",
         "split": "by hand",
         "mirror_averaging": True,
         "seed": 3,

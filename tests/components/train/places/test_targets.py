@@ -51,9 +51,8 @@ def test_places_move_with_the_photos_in_every_epoch(place):
     train, _ = batches(photos_with(FLIPPED), photos_with(8), place=place)
 
     turned = []
-    for _ in range(2):
-        for index in range(train.num_batches):
-            photos, truth = train[index]
+    for epoch in range(2):
+        for ((photos, truth),) in train.epoch(epoch):
             for photo, found in zip(photos, truth["place"], strict=True):
                 is_left = photo[0, 0, 0] == 255
                 turned.append(not is_left)
@@ -63,7 +62,6 @@ def test_places_move_with_the_photos_in_every_epoch(place):
                     row = [1, 1, 0, 0] if is_left else [0, 0, 1, 1]
                     expected = np.tile(row, (4, 1))[..., None]
                 np.testing.assert_allclose(found, expected, atol=1e-5)
-        train.on_epoch_end()
 
     assert 0 < sum(turned) < len(turned)
     assert turned[:FLIPPED] != turned[FLIPPED:]
@@ -75,15 +73,14 @@ def test_labels_stay_with_their_photos():
     train, validation = batches(marked, marked)
 
     for some in (train, validation):
-        for index in range(some.num_batches):
-            photos, truth = some[index]
+        for ((photos, truth),) in some.epoch(0):
             np.testing.assert_array_equal(truth["class"], photos[:, 0, 0, 1] % 2)
 
 
 def test_validation_photos_stay_as_they_are():
     _, validation = batches(photos_with(8), photos_with(8))
 
-    photos, truth = validation[0]
+    ((photos, truth),) = next(validation.epoch(0))
 
     assert (photos[:, :, 0] == 255).all()
     np.testing.assert_array_equal(truth["place"], np.tile(LEFT_HALF, (8, 1)))

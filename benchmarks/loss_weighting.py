@@ -24,7 +24,7 @@ from components.common.photos import PhotoSet, as_input, load_photos
 from components.evaluate.place import box_ious
 from components.ingest.ingest import Order, ingest_photos
 from components.split.split import split_photos
-from components.train.fitting import Fit
+from components.train.loop.loop import Fit
 from components.train.material import Material
 from components.train.recipes import train_network
 from components.train.settings import LOSS_WEIGHTINGS, TrainSettings

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from components.common.progress import shown_by
+
 Contender = Callable[[], Any]
 NUM_CLASSES = 5
 REFERENCE_SIZE = 192  # pixels
@@ -230,7 +232,8 @@ def measure(contenders: dict[str, Contender], repeats: int) -> dict[str, list[tu
     for _ in range(repeats):
         for name, run in contenders.items():
             cpu, wall = time.process_time(), time.perf_counter()
-            judge = run()
+            with shown_by(lambda _: None):
+                judge = run()
             measured[name].append((time.process_time() - cpu, time.perf_counter() - wall))
             if judge is not None:
                 judge()

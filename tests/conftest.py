@@ -26,15 +26,6 @@ ROOT = Path(__file__).parents[1]
 REAL_DATA = "PAWPETAL_REAL_DATA"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests run one after another where several processes share the work."""
-    for item in items:
-        needs_engine = "docker_images" in getattr(item, "fixturenames", ())
-        # One engine has one list of containers; elsewhere a file's tests share their fixtures.
-        group = "engine" if needs_engine else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def real_data() -> Path:
     """The folder with real photos (`flowers`, `cats_dogs`: a folder a class)."""

@@ -94,8 +94,8 @@ def training(request, tmp_path, train_folder, validation_folder, policy, placed_
     if name.startswith("transfer:"):
         weights = tmp_path / "backbone.weights.h5"
         keras.utils.set_random_seed(0)
-        backbone = TrainSettings(**settings).find_architecture().build_backbone(32)
-        backbone.save_weights(weights)
+        shape = (settings["image_size"], settings["image_size"], 3)
+        keras.applications.MobileNetV2(shape, include_top=False, weights=None).save_weights(weights)
         settings["weights"] = str(weights)
     return Training(*folders, policy, settings)
 

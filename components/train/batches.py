@@ -54,7 +54,7 @@ class Batches:
         self._find_truth = find_truth
         self._seed = seed
         self._num_threads = num_threads
-        self._at_once = at_once
+        self.at_once = at_once
         self._class_weights: NDArray[np.float32] | None = None
 
     @property
@@ -107,17 +107,17 @@ class Batches:
         order = self._order(epoch)
         full = len(order) // self.batch_size
         # The last batch, if smaller, goes alone: the others of its call are stacked.
-        starts = [*range(first, full, self._at_once), *range(max(first, full), self.num_batches)]
+        starts = [*range(first, full, self.at_once), *range(max(first, full), self.num_batches)]
 
         def make(start: int) -> list[Batch]:
-            end = min(start + self._at_once, full) if start < full else start + 1
+            end = min(start + self.at_once, full) if start < full else start + 1
             return [
                 self._batch(order[index * self.batch_size : (index + 1) * self.batch_size], epoch)
                 for index in range(start, end)
             ]
 
         with ThreadPoolExecutor(self._num_threads, "batches") as pool:
-            ahead = 1 if self._at_once > 1 else max(8, 2 * self._num_threads)
+            ahead = 1 if self.at_once > 1 else max(8, 2 * self._num_threads)
             yield from map_in_order(pool, make, starts, ahead=ahead)
 
     def _batch(self, rows: Rows, epoch: int) -> Batch:

@@ -110,7 +110,9 @@ class Loop:
         )
         with noticing_sigterm() as asked, _explaining_memory():
             self._asked = asked
-            self._steps: Steps = make_steps(self._model, self._train.example())
+            self._steps: Steps = make_steps(
+                self._model, self._train.example(), at_once=self._train.at_once
+            )
             self._resume()
             while not self._is_over():
                 self._run_epoch()

@@ -38,13 +38,14 @@ class Steps(Protocol):
         """Take the state from the variables of the model, after they were set."""
 
 
-def make_steps(model: keras.Model, example: Batch) -> Steps:
+def make_steps(model: keras.Model, example: Batch, *, at_once: int) -> Steps:
     """The steps of a model, on the devices at hand.
 
     Args:
         model: Compiled. Every variable that a step would make is made now, those of the metrics
             and the optimizer too, so that a state can be put back before the first step.
         example: A batch of one row.
+        at_once: Batches that may come by one call.
     """
     model.optimizer.build(model.trainable_variables)
     if keras.backend.backend() == "jax":
@@ -56,4 +57,4 @@ def make_steps(model: keras.Model, example: Batch) -> Steps:
 
     model.test_step(example)
     model.reset_metrics()
-    return TensorFlowSteps(model)
+    return TensorFlowSteps(model, at_once=at_once)

@@ -20,18 +20,21 @@ class TensorFlowSteps:
     into the graph takes ten times as long as the step itself.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, *, at_once: int) -> None:
         self._model = model
+        # Not by how many come: the last bit may hang on the graph, wherever training goes on.
+        self._in_loop = at_once > 1
         # XLA on a CPU makes these networks up to 20 times slower.
         use_xla = bool(tf.config.list_physical_devices("GPU"))
         self._train_one = tf.function(self._step, jit_compile=use_xla)
-        self._train_many: Any = None  # until several come at once
+        self._train_many: Any = None  # until the first batches tell their shapes
         self._evaluate = tf.function(model.test_step, jit_compile=use_xla)
 
     def train(self, batches: Sequence[Batch]) -> None:
         """Take one step a batch, all of one size."""
-        if len(batches) == 1 and self._train_many is None:
-            self._train_one(_tensors(batches[0]))
+        if not self._in_loop:
+            for batch in batches:
+                self._train_one(_tensors(batch))
             return
         stacked = _tensors(tf.nest.map_structure(_stack, *batches))
         if self._train_many is None:

@@ -22,7 +22,7 @@ def main(device: str, num_replicas: int, folder: Path) -> None:
 
     told = {"device": describe_device(), "num_replicas": num_replicas_in_use()}
     model, batches = build(), make_batches()
-    steps = make_steps(model, tuple(part[:1] for part in batches[0]))
+    steps = make_steps(model, tuple(part[:1] for part in batches[0]), at_once=1)
     told["trained"] = [train(steps, batch) for batch in batches]
     told["evaluated"] = evaluate(steps, batches)
     told["readable"] = not any(variable.value.is_deleted() for variable in model.variables)

@@ -29,11 +29,11 @@ REFERENCE_SIZE = 192  # pixels
 REFERENCE_EPOCHS = 5
 
 
-def head_contenders() -> dict[str, Contender]:
-    """A softmax on 1,280 features of 2,800 photos, 60 epochs; 420 photos for validation."""
+def head_contenders(batch_size: int, epochs: int) -> dict[str, Contender]:
+    """A softmax on 1,280 features of 2,800 photos; 420 photos for validation."""
     from components.train.batches import Batches
     from components.train.fitting import fit
-    from components.train.frozen import HEAD_BATCH, HEAD_BATCHES
+    from components.train.frozen import HEAD_BATCHES
     from components.train.settings import FitSettings
 
     draw = np.random.default_rng(0)
@@ -54,18 +54,38 @@ def head_contenders() -> dict[str, Contender]:
             Batches(
                 truth,
                 lambda rows, _, inputs=inputs: inputs[rows],
-                batch_size=HEAD_BATCH,
+                batch_size=size,
                 seed=0,
-                at_once=HEAD_BATCHES,
+                at_once=at_once,
             )
-            for inputs, truth in parts
+            for (inputs, truth), size, at_once in zip(
+                parts, (batch_size, 1024), (HEAD_BATCHES, 1), strict=True
+            )
         )
-        fit(build(), train, validation, FitSettings(epochs=60, learning_rate=1e-3))
+        fit(build(), train, validation, FitSettings(epochs=epochs, learning_rate=1e-3))
 
     def keras_fit() -> None:
-        _keras_fit(build(), *parts, batch_size=HEAD_BATCH, epochs=60)
+        _keras_fit(build(), *parts, batch_size=batch_size, epochs=epochs)
 
     return {"pawpetal": ours, "fit": keras_fit}
+
+
+def measure_heads(repeats: int) -> None:
+    """Whole trainings, and what one more epoch of them takes, at our batch and at that of `fit`."""
+    from components.train.frozen import HEAD_BATCH
+
+    for batch_size in (HEAD_BATCH, 32):
+        what = f"head, {batch_size} rows a step"
+        short, long = (measure(head_contenders(batch_size, epochs), repeats) for epochs in (10, 70))
+        print_rows(f"{what}, 70 epochs", long, {})
+        more = {
+            name: [
+                ((after[0] - before[0]) / 60, (after[1] - before[1]) / 60)
+                for before, after in zip(short[name], long[name], strict=True)
+            ]
+            for name in long
+        }
+        print_rows(f"{what}, one more epoch", more, {})
 
 
 def network_contenders(name: str) -> dict[str, Contender]:
@@ -250,7 +270,7 @@ def print_rows(
             seconds = statistics.median(turn[place] for turn in turns)
             pairs = zip(turns, measured["pawpetal"], strict=True)
             ratio = statistics.median(one[place] / ours[place] for one, ours in pairs)
-            cells.append(f"{seconds:.1f} ({ratio:.2f}x)")
+            cells.append(f"{seconds:.3g} ({ratio:.2f}x)")
         print(f"| {what} | {name} | {' | '.join(cells)} | {notes.get(name, '')} |", flush=True)
 
 
@@ -264,7 +284,7 @@ def main() -> None:
     print("| what | who | CPU-s (times ours) | wall s (times ours) | test accuracy |")
     print("| --- | --- | --- | --- | --- |")
     if options.only in (None, "heads"):
-        print_rows("head", measure(head_contenders(), options.repeats), {})
+        measure_heads(options.repeats)
     if options.only in (None, "networks"):
         for name in ("dense", "residual", "inception"):
             print_rows(name, measure(network_contenders(name), options.repeats), {})

@@ -4,7 +4,7 @@ import pytest
 
 from components.train.batches import Batches
 from components.train.fitting import fit
-from components.train.loop.checkpoints import Checkpoint
+from components.train.loop.checkpoints import Checkpoint, Checkpoints
 from components.train.loop.phases import Phase
 from components.train.settings import FitSettings
 from components.train.train import make_deterministic
@@ -48,3 +48,29 @@ def test_head_that_takes_many_batches_at_once_goes_on_between_any_two_calls(afte
 
     for one, other in zip(resumed, train(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_state_in_a_bucket_is_gone_on_from_and_deleted(bucket):
+    kept = Checkpoints(f"gs://{bucket.name}/checkpoints/0a1b", every_s=60)
+    uri = f"{kept.folder}/head.npz"
+    with pytest.raises(KeyboardInterrupt):
+        train(Phase(checkpoint=Stopping(uri, after=3)))
+
+    resumed = train(Phase(checkpoint=kept.phase("head")))
+
+    for one, other in zip(resumed, train(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [blob.name for blob in bucket.list_blobs()] == ["checkpoints/0a1b/head.npz"]
+    kept.delete()
+    assert not list(bucket.list_blobs())
+
+
+def test_damaged_state_in_a_bucket_is_told_of_and_training_starts_anew(bucket, capsys):
+    kept = Checkpoints(f"gs://{bucket.name}/checkpoints/0a1b", every_s=60)
+    bucket.blob("checkpoints/0a1b/head.npz").upload_from_string(b"PK but no archive")
+
+    trained = train(Phase(checkpoint=kept.phase("head")))
+
+    for one, other in zip(trained, train(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert "head.npz' is damaged" in capsys.readouterr().out

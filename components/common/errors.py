@@ -32,6 +32,22 @@ class ClusterError(PawpetalError):
     """A cluster could not be reached, or refused what was asked of it."""
 
 
+class CloudError(PawpetalError):
+    """Google Cloud could not be reached, or refused what was asked of it."""
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+        """Keep what it answered.
+
+        Args:
+            message: For people.
+            status: Of HTTP; 0 where there was no answer.
+            reason: As its error says, e.g. "SERVICE_DISABLED".
+        """
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
 def unknown_name(setting: str, received: str, known: Iterable[str]) -> InputError:
     """An error for a name that is in no table, with the nearest one that is."""
     names = sorted(known)

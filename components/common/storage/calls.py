@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.common.errors import DataError, InputError
+from components.common.google_cloud import CREDENTIALS_HINT
 
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
@@ -23,9 +24,6 @@ GIVE_UP_S = 180.0  # from the first try on
 # Of each call: repeating is ours (`retrying`). Seconds to connect, and between two bytes.
 ONCE: dict[str, Any] = {"retry": None, "timeout": (20.0, 60.0)}
 CONNECTIONS = 64  # kept open; more threads than that would open a new one for every call
-CREDENTIALS_HINT = (
-    "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
-)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]+[a-z0-9]")
 _MESSAGE = re.compile(r'"message": *"((?:[^"\\]|\\.)*)"')
 

@@ -1,0 +1,183 @@
+"""Google Cloud's REST APIs: one session, one kind of error. Light.
+
+The generated client of Vertex AI would double the image of the small steps, and what goes over the
+wire is the same JSON; google-auth, which signs it, comes with the client of Cloud Storage.
+
+`CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM` and the like replace an endpoint, as they do for
+gcloud: for Private Service Connect, or for a double on this machine, asked without credentials.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from components.common.errors import CloudError
+
+OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"  # and the service, in capitals
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+# Of each service that is called; the rest of the path says what is asked.
+VERSIONS = {
+    "aiplatform": "v1",
+    "artifactregistry": "v1",
+    "cloudresourcemanager": "v3",
+    "compute": "compute/v1",
+    "iam": "v1",
+    "serviceusage": "v1",
+    "storage": "storage/v1",
+}
+REGIONAL = ("aiplatform",)  # each region has an address of its own
+TIMEOUT_S = (20.0, 60.0)  # to connect, and between two bytes
+GIVE_UP_S = 120.0  # of asking again; what changes something is asked once
+PASSING = (408, 429, 500, 502, 503, 504)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CREDENTIALS_HINT = (
+    "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
+)
+
+
+def endpoint(service: str, region: str = "") -> str:
+    """Address of a service, without a slash at its end.
+
+    Args:
+        service: One of `VERSIONS`.
+        region: Of a service that has an address a region, e.g. "us-central1".
+    """
+    override = os.environ.get(f"{OVERRIDE}{service.upper()}", "").rstrip("/")
+    if override:
+        return override
+    host = f"{region}-{service}" if region and service in REGIONAL else service
+    return f"https://{host}.googleapis.com"
+
+
+class GoogleCloud:
+    """Asks Google Cloud as one account; made anew it costs nothing before the first question."""
+
+    def get(self, service: str, path: str, *, region: str = "", **query: Any) -> dict[str, Any]:
+        """Ask; again where it fails for a moment.
+
+        Args:
+            service: One of `VERSIONS`.
+            path: After the version, e.g. "projects/p/locations/r/customJobs/1".
+            region: Where the service has an address a region.
+            query: Of the address.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached.
+        """
+        from google.api_core.retry import Retry
+
+        patient = Retry(predicate=_passes, initial=0.5, maximum=16.0, timeout=GIVE_UP_S)
+        return dict(patient(self._call)("GET", service, path, region, query, None))
+
+    def post(
+        self, service: str, path: str, body: Any = None, *, region: str = "", **query: Any
+    ) -> dict[str, Any]:
+        """Change something, or start it: once, since a lost answer may stand for work begun.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached.
+        """
+        return self._call("POST", service, path, region, query, body or {})
+
+    def list(
+        self, service: str, path: str, key: str, *, region: str = "", **query: Any
+    ) -> Iterator[dict[str, Any]]:
+        """All of a list, page by page.
+
+        Args:
+            service: As of `get`.
+            path: As of `get`.
+            key: That an answer holds its part of the list by, e.g. "customJobs".
+            region: As of `get`.
+            query: As of `get`.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached.
+        """
+        token = ""
+        while True:
+            page = {"pageToken": token} if token else {}
+            answer = self.get(service, path, region=region, **query, **page)
+            yield from answer.get(key, [])
+            token = answer.get("nextPageToken", "")
+            if not token:
+                return
+
+    def account(self) -> str:
+        """E-mail of the service account that asks; empty for a person, whose name is not told."""
+        return str(getattr(self._credentials, "service_account_email", "") or "")
+
+    @functools.cached_property
+    def _credentials(self) -> Any:
+        import google.auth
+        from google.auth.exceptions import DefaultCredentialsError
+
+        try:
+            return google.auth.default(scopes=SCOPES)[0]
+        except DefaultCredentialsError as error:
+            raise CloudError(f"No credentials of Google Cloud. {CREDENTIALS_HINT}") from error
+
+    @functools.cached_property
+    def _signed(self) -> Any:
+        from google.auth.transport.requests import AuthorizedSession
+
+        return AuthorizedSession(self._credentials)  # type: ignore[no-untyped-call]  # of google-auth
+
+    @functools.cached_property
+    def _unsigned(self) -> Any:
+        import requests
+
+        return requests.Session()
+
+    def _call(
+        self, method: str, service: str, path: str, region: str, query: dict[str, Any], body: Any
+    ) -> dict[str, Any]:
+        import requests
+        from google.auth.exceptions import GoogleAuthError
+
+        address = endpoint(service, region)
+        url = f"{address}/{VERSIONS[service]}/{path}"
+        parts = urlsplit(address)
+        # A token goes to no one else: over http only a double on this machine is asked.
+        is_double = parts.scheme == "http" and parts.hostname in LOOPBACK
+        session = self._unsigned if is_double else self._signed
+        try:
+            answer = session.request(
+                method, url, params=query, json=body, timeout=TIMEOUT_S, allow_redirects=False
+            )
+        except GoogleAuthError as error:
+            raise CloudError(f"{_line(error)}. {CREDENTIALS_HINT}") from error
+        except requests.RequestException as error:
+            raise CloudError(f"{address} could not be reached: {_line(error)}") from error
+        if answer.status_code != requests.codes.ok:
+            raise _refusal(answer.status_code, answer.text, f"{method} {path}")
+        return dict(answer.json())
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether it may be gone in a moment; a lost connection has no status."""
+    unreached = isinstance(error.__cause__, OSError)  # of requests, too
+    return isinstance(error, CloudError) and (error.status in PASSING or unreached)
+
+
+def _refusal(status: int, text: str, asked: str) -> CloudError:
+    try:
+        told = json.loads(text)["error"]
+        message, details = told["message"], told.get("details", [])
+    except (ValueError, KeyError, TypeError):
+        message, details = text[:200], []
+    reasons = [detail["reason"] for detail in details if "reason" in detail]
+    return CloudError(
+        f"Google Cloud answered {status} to {asked}: {_line(message)}",
+        status=status,
+        reason=reasons[0] if reasons else "",
+    )
+
+
+def _line(said: object) -> str:
+    return " ".join(str(said).split()).rstrip(".")

@@ -35,8 +35,12 @@ class Accelerator:
 NONE = Accelerator(image=images.CPU)
 
 
-# What each image can train on; with JAX, as many devices as are there or simulated.
-DEVICES = {images.CPU: ("auto", "cpu"), images.GPU: ("auto", "cpu", "gpu")}
+# What each image trains on: nobody pays for an accelerator that waits while the CPU trains.
+DEVICES = {
+    images.CPU: ("auto", "cpu"),
+    images.GPU: ("auto", "gpu"),
+    images.TPU: ("auto", "tpu"),
+}
 
 
 def check_device_of(accelerator: Accelerator, arguments: Mapping[str, Any]) -> None:
@@ -50,9 +54,8 @@ def check_device_of(accelerator: Accelerator, arguments: Mapping[str, Any]) -> N
         InputError: If they contradict each other.
     """
     device, num_replicas = arguments["device"], arguments["num_replicas"]
-    if accelerator.image not in DEVICES:
-        return
-    if device not in DEVICES[accelerator.image] or num_replicas > 1:
+    most_replicas = accelerator.count if accelerator.image == images.TPU else 1
+    if device not in DEVICES[accelerator.image] or num_replicas > most_replicas:
         raise InputError(
             f"`device` {device} with `num_replicas` {num_replicas} must be what `accelerator`"
             f" gives. Received: an accelerator that takes the image {accelerator.image}. Leave both"

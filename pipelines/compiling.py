@@ -25,6 +25,9 @@ GRAPHS = {
 }
 # Two specs, since the Vertex client cannot read the second document that Kubernetes settings add.
 MOST_WORKERS = 100
+# kfp starts a step from a shell, which passes no signal on where it is a container's first process.
+# Python takes its place: it saves the state of training when SIGTERM asks it to end.
+FROM_SHELL, IN_ITS_PLACE = "_KFP_RUNTIME=true python3", "exec env _KFP_RUNTIME=true python3"
 COMMITTED = tuple((pipeline, target) for pipeline in GRAPHS for target in (KUBEFLOW, PLAIN))
 
 
@@ -62,11 +65,17 @@ def compile_spec(pipeline: str, target: str, path: Path, settings: SpecSettings 
     def adapt(task: PipelineTask) -> None:
         image = settings.accelerator.image if task.name == "train" else task.container_spec.image
         task.set_container_image(reference(image, settings.image_registry))
+        container = task.container_spec
+        container.command = [_in_its_place(part) for part in container.command]
         if target == KUBEFLOW:
             kubernetes.adapt(task, settings.accelerator, cpus=settings.cpus, memory=settings.memory)
 
     graph = GRAPHS[pipeline].build(adapt, num_workers=settings.num_workers)
     compiler.Compiler().compile(graph, str(path))
+
+
+def _in_its_place(part: str) -> str:
+    return part if IN_ITS_PLACE in part else part.replace(FROM_SHELL, IN_ITS_PLACE)
 
 
 def compile_specs(folder: Path = FOLDER, settings: SpecSettings = USUAL) -> list[Path]:

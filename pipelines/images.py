@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.common.errors import InputError
+from components.common.images import CPU, LIGHT
 from pipelines.specs import step_images
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +37,21 @@ def tag() -> str:
     for path in _sources():
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return f"{version('pawpetal')}-{digest.hexdigest()[:12]}"
+
+
+def code_version() -> str:
+    """Version of the steps' code where they run in images; part of the cache key."""
+    version_, _, digest = tag().rpartition("-")
+    return f"{version_}+{digest}"
+
+
+def names_for(image: str) -> tuple[str, ...]:
+    """Names of the images that a run starts, sorted.
+
+    Args:
+        image: Name of the one that trains.
+    """
+    return tuple(sorted({LIGHT, CPU, image}))
 
 
 def reference(name: str, registry: str = "") -> str:

@@ -163,7 +163,9 @@ REGISTRY = {
     ),
     "model_name": Input("", "Name in the registry; empty takes the dataset's."),
     "registry": Input(
-        "", "Which registry: empty for the one of this machine, or mlflow:TRACKING_URI."
+        "",
+        "Which registry: mlflow:TRACKING_URI or vertex:PROJECT/REGION; empty for the usual: of this"
+        " machine, or of the project on Vertex AI.",
     ),
 }
 GAIN = {

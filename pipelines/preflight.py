@@ -16,7 +16,7 @@ from components.augment.policies import Policy, find_policy
 from components.common import storage
 from components.common.errors import InputError, PawpetalError
 from components.common.home import home
-from components.common.registry import ModelVersion, check_registry, open_registry
+from components.common.registry import ModelVersion, check_registry, check_storage, open_registry
 from components.ingest.data_policy import check_policy
 from components.plan.plan import SWEPT, plan_candidates
 from components.split.rule import SPLITS, check_fractions
@@ -64,12 +64,13 @@ def prepare(arguments: Mapping[str, Any], target: Target) -> dict[str, Any]:
             f" Received: {prepared['checkpoint_seconds']}"
         )
     check_policy(prepared["data_policy"])
+    prepared["registry"] = prepared["registry"] or target.usual_registry()
     check_registry(prepared["registry"])
     if not is_writable(home()):
         raise InputError(f"'{home()}' cannot be written to. Choose another place with --home.")
 
-    if target.runs_here and not prepared["storage"]:
-        prepared["storage"] = str(home())
+    prepared["storage"] = prepared["storage"] or target.usual_storage()
+    check_storage(prepared["registry"], prepared["storage"])
     target.check(prepared)
 
     # These read files, or import what is heavy: last.

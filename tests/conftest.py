@@ -21,6 +21,7 @@ import pytest
 from infra.gcs.emulator import EmulatorMissingError, emulator, find_program
 from pipelines.images import reference
 from tests.gcs.faults import FaultyServer
+from tests.google_cloud.double import GoogleDouble
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = "PAWPETAL_REAL_DATA"
@@ -111,6 +112,13 @@ def faulty_gcs(
 def bucket(gcs: Any) -> Any:
     """A new bucket of the emulated Cloud Storage."""
     return gcs.create_bucket(f"bucket-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def google() -> Iterator[GoogleDouble]:
+    """A double of Google Cloud's endpoints, with a project that is in order."""
+    with GoogleDouble() as double:
+        yield double
 
 
 @pytest.fixture(scope="session")

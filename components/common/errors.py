@@ -35,17 +35,21 @@ class ClusterError(PawpetalError):
 class CloudError(PawpetalError):
     """Google Cloud could not be reached, or refused what was asked of it."""
 
-    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, reason: str = "", is_passing: bool = False
+    ) -> None:
         """Keep what it answered.
 
         Args:
             message: For people.
             status: Of HTTP; 0 where there was no answer.
             reason: As its error says, e.g. "SERVICE_DISABLED".
+            is_passing: Whether it may be gone in a moment.
         """
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.is_passing = is_passing
 
 
 def unknown_name(setting: str, received: str, known: Iterable[str]) -> InputError:

@@ -1,7 +1,7 @@
 """Google Cloud's REST APIs: one session, one kind of error. Light.
 
-The generated client of Vertex AI would double the image of the small steps, and what goes over the
-wire is the same JSON; google-auth, which signs it, comes with the client of Cloud Storage.
+The generated client of Vertex AI would add 200 MB to the 320 MB of the small steps' image, and what
+goes over the wire is the same JSON; google-auth, which signs it, comes with Cloud Storage's client.
 
 `CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM` and the like replace an endpoint, as they do for
 gcloud: for Private Service Connect, or for a double on this machine, asked without credentials.
@@ -20,14 +20,17 @@ from components.common.errors import CloudError
 
 OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"  # and the service, in capitals
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-# Of each service that is called; the rest of the path says what is asked.
+# Of each service that is called; the rest of the path says what is asked. After a dot: what of a
+# service has another version.
 VERSIONS = {
     "aiplatform": "v1",
     "artifactregistry": "v1",
     "cloudresourcemanager": "v3",
     "compute": "compute/v1",
     "iam": "v1",
+    "logging": "v2",
     "serviceusage": "v1",
+    "serviceusage.quotas": "v1beta1",
     "storage": "storage/v1",
 }
 REGIONAL = ("aiplatform",)  # each region has an address of its own
@@ -47,11 +50,23 @@ def endpoint(service: str, region: str = "") -> str:
         service: One of `VERSIONS`.
         region: Of a service that has an address a region, e.g. "us-central1".
     """
+    service = service.partition(".")[0]
     override = os.environ.get(f"{OVERRIDE}{service.upper()}", "").rstrip("/")
     if override:
         return override
     host = f"{region}-{service}" if region and service in REGIONAL else service
     return f"https://{host}.googleapis.com"
+
+
+def is_double(address: str) -> bool:
+    """Whether an address is one of this machine, which is asked without a token."""
+    parts = urlsplit(address)
+    return parts.scheme == "http" and parts.hostname in LOOPBACK
+
+
+def location(project: str, region: str) -> str:
+    """What jobs and models of a region are under."""
+    return f"projects/{project}/locations/{region}"
 
 
 class GoogleCloud:
@@ -69,10 +84,17 @@ class GoogleCloud:
         Raises:
             CloudError: If it refuses, or cannot be reached.
         """
-        from google.api_core.retry import Retry
+        return self._call_patiently("GET", service, path, region, query, None)
 
-        patient = Retry(predicate=_passes, initial=0.5, maximum=16.0, timeout=GIVE_UP_S)
-        return dict(patient(self._call)("GET", service, path, region, query, None))
+    def ask(
+        self, service: str, path: str, body: Any = None, *, region: str = "", **query: Any
+    ) -> dict[str, Any]:
+        """Post what only reads, or does the same twice; again where it fails for a moment.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached.
+        """
+        return self._call_patiently("POST", service, path, region, query, body or {})
 
     def post(
         self, service: str, path: str, body: Any = None, *, region: str = "", **query: Any
@@ -115,11 +137,12 @@ class GoogleCloud:
     @functools.cached_property
     def _credentials(self) -> Any:
         import google.auth
-        from google.auth.exceptions import DefaultCredentialsError
+        from google.auth.exceptions import GoogleAuthError
 
         try:
             return google.auth.default(scopes=SCOPES)[0]
-        except DefaultCredentialsError as error:
+        except (GoogleAuthError, OSError, AttributeError, TypeError, ValueError) as error:
+            # The last ones come of a file that is none of credentials.
             raise CloudError(f"No credentials of Google Cloud. {CREDENTIALS_HINT}") from error
 
     @functools.cached_property
@@ -134,35 +157,52 @@ class GoogleCloud:
 
         return requests.Session()
 
+    def _call_patiently(self, *call: Any) -> dict[str, Any]:
+        from google.api_core.exceptions import RetryError
+        from google.api_core.retry import Retry
+
+        patient = Retry(predicate=_passes, initial=0.5, maximum=16.0, timeout=GIVE_UP_S)
+        try:
+            return dict(patient(self._call)(*call))
+        except RetryError as error:
+            last = error.cause
+        raise last  # as it came, since it says more than that time is up
+
     def _call(
         self, method: str, service: str, path: str, region: str, query: dict[str, Any], body: Any
     ) -> dict[str, Any]:
         import requests
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import GoogleAuthError, TransportError
 
         address = endpoint(service, region)
         url = f"{address}/{VERSIONS[service]}/{path}"
-        parts = urlsplit(address)
-        # A token goes to no one else: over http only a double on this machine is asked.
-        is_double = parts.scheme == "http" and parts.hostname in LOOPBACK
-        session = self._unsigned if is_double else self._signed
+        if not is_double(address) and not address.startswith("https://"):
+            raise CloudError(f"{address} must be https, since a token goes there.")
+        session = self._unsigned if is_double(address) else self._signed
         try:
             answer = session.request(
                 method, url, params=query, json=body, timeout=TIMEOUT_S, allow_redirects=False
             )
         except GoogleAuthError as error:
+            if isinstance(error, TransportError) or error.retryable:
+                said = f"A token of Google Cloud could not be had: {_line(error)}"
+                raise CloudError(said, is_passing=True) from error
             raise CloudError(f"{_line(error)}. {CREDENTIALS_HINT}") from error
         except requests.RequestException as error:
-            raise CloudError(f"{address} could not be reached: {_line(error)}") from error
+            raise CloudError(
+                f"{address} could not be reached: {_line(error)}", is_passing=True
+            ) from error
         if answer.status_code != requests.codes.ok:
             raise _refusal(answer.status_code, answer.text, f"{method} {path}")
-        return dict(answer.json())
+        try:
+            return dict(answer.json())
+        except ValueError as error:  # of a proxy, or a portal
+            said = f"{address} answered what is no JSON: {_line(answer.text[:100])}"
+            raise CloudError(said, is_passing=True) from error
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether it may be gone in a moment; a lost connection has no status."""
-    unreached = isinstance(error.__cause__, OSError)  # of requests, too
-    return isinstance(error, CloudError) and (error.status in PASSING or unreached)
+    return isinstance(error, CloudError) and error.is_passing
 
 
 def _refusal(status: int, text: str, asked: str) -> CloudError:
@@ -176,6 +216,7 @@ def _refusal(status: int, text: str, asked: str) -> CloudError:
         f"Google Cloud answered {status} to {asked}: {_line(message)}",
         status=status,
         reason=reasons[0] if reasons else "",
+        is_passing=status in PASSING,
     )
 
 

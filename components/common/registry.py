@@ -1,22 +1,26 @@
 """Model registries behind one small interface: what MLflow and Vertex AI can both do.
 
-A registry is named by a URI: empty for the one in `$PAWPETAL_HOME/registry`, or
-`mlflow:TRACKING_URI` for an MLflow server or database.
+A registry is named by a URI: empty for the one in `$PAWPETAL_HOME/registry`, `mlflow:TRACKING_URI`
+for an MLflow server or database, `vertex:PROJECT/REGION` for that of a Google Cloud project.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from components.common import storage
 from components.common.errors import InputError
 
 CHAMPION = "champion"
 MLFLOW = "mlflow:"
 SQLITE = "mlflow:sqlite:///"
+VERTEX = "vertex:"
+VERTEX_PLACE = re.compile(r"[a-z][a-z0-9.:-]*[a-z0-9]/[a-z]+-[a-z]+[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ class Registry(Protocol):
             metrics: Scores on the test photos.
             labels: Where the model comes from.
             place: URI of a folder for the files; empty: where the registry keeps its own. A server
-                keeps them itself, wherever that is.
+                of MLflow keeps them itself, wherever that is; Vertex AI keeps none.
         """
 
     def find(self, model_name: str, version: str) -> ModelVersion | None:
@@ -84,6 +88,10 @@ def open_registry(uri: str) -> Registry:
         InputError: If the URI has no such form.
     """
     check_registry(uri)
+    if uri.startswith(VERTEX):
+        from components.common.vertex_registry import VertexRegistry
+
+        return VertexRegistry(uri.removeprefix(VERTEX))
     from components.common.mlflow_registry import MlflowRegistry
 
     return MlflowRegistry(uri.removeprefix(MLFLOW))
@@ -95,10 +103,12 @@ def check_registry(uri: str) -> None:
     Raises:
         InputError: If it is.
     """
+    if uri.startswith(VERTEX) and VERTEX_PLACE.fullmatch(uri.removeprefix(VERTEX)):
+        return
     if uri and not (uri.startswith(MLFLOW) and len(uri) > len(MLFLOW)):
         raise InputError(
-            "`registry` must be empty (the one of this machine) or mlflow:TRACKING_URI."
-            f" Received: '{uri}'"
+            "`registry` must be empty (the one of this machine), mlflow:TRACKING_URI or"
+            f" vertex:PROJECT/REGION. Received: '{uri}'"
         )
     server = urlsplit(uri.removeprefix(MLFLOW))
     if server.username or server.password:
@@ -110,4 +120,21 @@ def check_registry(uri: str) -> None:
         raise InputError(
             f"`registry` must name its database by an absolute path, {SQLITE}//FOLDER/mlflow.db."
             f" Received: '{uri}'"
+        )
+
+
+def check_storage(uri: str, root: str) -> None:
+    """Refuse a storage that the files of a registry's versions cannot go to.
+
+    Args:
+        uri: Of the registry.
+        root: Of the storage.
+
+    Raises:
+        InputError: If it is no bucket, and the registry keeps no files itself.
+    """
+    if uri.startswith(VERTEX) and not storage.is_remote(root):
+        raise InputError(
+            "`storage` must be gs://BUCKET/PREFIX for a registry of Vertex AI, which keeps no files"
+            f" itself. Received: '{root}'"
         )

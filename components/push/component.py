@@ -21,7 +21,8 @@ def push(
         model: The model to register.
         evaluation: Its scores on the test photos.
         pushed: The registered version and the verdict, as pushed.json.
-        registry: Which registry: empty for the one of this machine, or mlflow:TRACKING_URI.
+        registry: Which registry: empty for the one of this machine, mlflow:TRACKING_URI or
+            vertex:PROJECT/REGION.
         storage: Where the files of a version go if it is a gs:// folder and the registry is a
             database file; else the registry keeps them in its own place.
         dataset_fingerprint: Changes when the photos behind the URI change.

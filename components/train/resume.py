@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +19,8 @@ from components.common.manifest import Manifest
 from components.common.model import ModelFolder
 from components.train.loop.checkpoints import Checkpoints
 from components.train.settings import TrainSettings
+
+KEPT_S = 30 * 24 * 3600.0  # since the last checkpoint of a training
 
 
 def find_checkpoints(
@@ -50,7 +54,18 @@ def find_checkpoints(
         "versions": [*versions, keras.version(), keras.backend.backend(), platform.machine()],
     }
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    _forget_abandoned(root, but=name)
     return Checkpoints(storage.join(root, name), every_s=every_s)
+
+
+def _forget_abandoned(root: str, *, but: str) -> None:
+    """Delete what nobody took up again for a month; in a bucket, its own rules do so."""
+    if storage.is_remote(root) or not Path(root).is_dir():
+        return
+    for folder in Path(root).iterdir():
+        # Each checkpoint renames a file within its folder.
+        if folder.name != but and time.time() - folder.stat().st_mtime > KEPT_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _describe(manifest: Manifest) -> list[str]:

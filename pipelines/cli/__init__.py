@@ -13,6 +13,7 @@ from components.common.home import DEFAULT, VARIABLE
 from pipelines.cli.architectures import architectures
 from pipelines.cli.compile import compile_command
 from pipelines.cli.data import data
+from pipelines.cli.doctor import doctor
 from pipelines.cli.models import models
 from pipelines.cli.run import run
 from pipelines.cli.runs import runs
@@ -43,6 +44,7 @@ cli.add_command(runs)
 cli.add_command(models)
 cli.add_command(data)
 cli.add_command(architectures)
+cli.add_command(doctor)
 cli.add_command(compile_command)
 cli.add_command(tpu_check)
 

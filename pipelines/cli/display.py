@@ -70,7 +70,7 @@ def _rows(run: Run) -> Iterable[tuple[str, str]]:
     if run.findings:
         yield "Photos", _findings(run.findings)
     if run.status == SUBMITTED:
-        yield "Status", "it goes on in the cluster, and nobody here follows it"
+        yield "Status", "it goes on there, and nobody here follows it"
         if run.error:
             yield "Why", escape(run.error["message"])
     elif run.error:

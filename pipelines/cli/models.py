@@ -16,7 +16,8 @@ COLUMNS = ("accuracy", "architecture", "dataset", "created")
 _registry = click.option(
     "--registry",
     default="",
-    help="Which registry: empty for the one of this machine, or mlflow:TRACKING_URI.",
+    help="Which registry: empty for the one of this machine, mlflow:TRACKING_URI or"
+    " vertex:PROJECT/REGION.",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 

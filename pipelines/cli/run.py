@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import click
 import yaml
@@ -94,7 +95,8 @@ def run(
     pipeline = pipeline.replace("-", "_")
     arguments = {parameter.name: parameter.default for parameter in parameters(pipeline)}
     arguments |= read_config(Path(config), pipeline) if config else {}
-    target = make_target(on, {name: given.pop(name) for name in OPTIONS})
+    options: dict[str, Any] = {name: given.pop(name) for name in OPTIONS}
+    target = make_target(on, options)
     arguments |= {name: value for name, value in given.items() if value is not None}
 
     from pipelines.cli.display import Display
@@ -103,9 +105,27 @@ def run(
     display = Display(sys.stderr if as_json else sys.stdout)
     with display.waiting("checking the settings"):
         prepared = prepare(arguments, target)
+        if options["dry_run"]:
+            from pipelines.cli import dry_run
+
+            dry_run.show(
+                cast(Any, target),  # of Vertex AI: no other takes the option
+                pipeline,
+                prepared,
+                use_cache=cache,
+                prices=options["prices"] or "",
+                num_photos=options["num_photos"] or 0,
+                as_json=as_json,
+            )
+            return
         execution = target.start(pipeline, prepared, use_cache=cache)
-    with contextlib.closing(execution.follow()) as events:
-        display.show(execution.run, events)
+    try:
+        with contextlib.closing(execution.follow()) as events:
+            display.show(execution.run, events)
+    except KeyboardInterrupt:
+        if execution.run.error:  # it could not be ended where it runs
+            click.echo(f"pawpetal: {execution.run.error['message']}", err=True)
+        raise
     if as_json:
         click.echo(execution.run.to_json())
     sys.exit(0 if execution.run.error is None else 1)

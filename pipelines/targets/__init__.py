@@ -1,7 +1,7 @@
 """Where runs run. Each target checks, starts and follows a run in its own way; all say the same.
 
 `local` and `docker` run the compiled spec on this machine, by kfp's own local runner; `kubeflow`
-submits it to a cluster.
+submits it to a cluster, `vertex` to Vertex AI.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ class Target(Protocol):
         Raises:
             InputError: If the place is not ready, or an argument cannot work there.
         """
+
+    def usual_storage(self) -> str:
+        """Where photos and checkpoints are kept if nothing is said; empty for nowhere."""
+
+    def usual_registry(self) -> str:
+        """Which registry, if nothing is said; empty for the one of this machine."""
 
     def code_version(self) -> str:
         """Version of the code that steps run there; part of the cache key."""

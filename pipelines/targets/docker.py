@@ -14,7 +14,7 @@ from components.common import images
 from components.common.errors import InputError
 from components.common.home import VARIABLE, home
 from pipelines.accelerators import NONE, Accelerator, check_device_of
-from pipelines.images import reference, tag
+from pipelines.images import names_for, reference, tag
 from pipelines.runs import RUNNING, find_run
 from pipelines.targets.limits import check_limits
 from pipelines.targets.local import LocalRun
@@ -63,6 +63,14 @@ class DockerTarget:
             self._find_images(client)
             _remove_orphans(client)
 
+    def usual_storage(self) -> str:
+        """The home of pawpetal."""
+        return str(home())
+
+    def usual_registry(self) -> str:
+        """The one of this machine."""
+        return ""
+
     def code_version(self) -> str:
         """Of the images, by content: one built again, on another base, is another version."""
         version, _, digest = tag().rpartition("-")
@@ -82,7 +90,7 @@ class DockerTarget:
         import docker
 
         ids = []
-        for name in sorted({images.LIGHT, images.CPU, self.accelerator.image}):
+        for name in names_for(self.accelerator.image):
             image = reference(name, self.image_registry)
             try:
                 ids.append(str(client.images.get(image).id))
@@ -165,7 +173,7 @@ def _connect() -> Any:
         import docker
     except ImportError as error:
         raise InputError("--on docker needs the extra: pip install 'pawpetal[docker]'") from error
-    where = os.environ.get("DOCKER_HOST", LOCAL_ENGINES[0])
+    where = os.environ.get("DOCKER_HOST") or LOCAL_ENGINES[0]
     if not where.startswith(LOCAL_ENGINES):
         raise InputError(
             "`DOCKER_HOST` must be an engine of this machine, whose folders steps are to see."

@@ -308,8 +308,8 @@ class Server:
             )
         return str(run.run_id)
 
-    def find_run(self, name: str, experiment_id: str) -> str | None:
-        """Id of the run of that name; None without one."""
+    def find_run(self, name: str, experiment_id: str | None) -> str | None:
+        """Id of the run of that name, in one experiment or in any; None without one."""
         with self._asking(f"for the run '{name}'"):
             found = self._find(self._client.list_runs, name, experiment_id=experiment_id)
         return str(found.run_id) if found else None

@@ -9,15 +9,16 @@ not ended have an end in the year 1. A branch that is not taken leaves no nodes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.runs import CANCELLED, FAILED, RUNNING, SUCCEEDED, Step
+from pipelines.runs import CANCELLED, FAILED, RUNNING, SUCCEEDED
+from pipelines.targets.remote import WAITING
 
 EXECUTOR = "executor"
 POD_TEMPLATE = "system-container-impl"  # part of the names of pods that run steps
-WAITING, SKIPPED = "waiting", "skipped"
+SKIPPED = "skipped"
 DONE = {"SUCCEEDED": SUCCEEDED, "SKIPPED": SUCCEEDED, "FAILED": FAILED, "CANCELED": CANCELLED}
 
 _STATUS = {
@@ -40,6 +41,8 @@ class Tasks:
         """Take them from what the API tells of a run."""
         details = run.run_details.task_details if run.run_details else None
         self._details: Sequence[Any] = details or ()
+        self.end = DONE.get(run.state, "")  # as our records say it; empty while it runs
+        self.error: str = run.error.message if run.error else ""
 
     def status(self, name: str) -> str:
         """Status of a step, as our records say it."""
@@ -100,8 +103,3 @@ class Tasks:
 
 def _has_ended(task: Any) -> bool:
     return task.end_time is not None and task.end_time >= task.start_time
-
-
-def running_step(steps: Iterable[Step]) -> Step | None:
-    """The step that goes on; None between steps."""
-    return next((step for step in steps if step.status == RUNNING), None)

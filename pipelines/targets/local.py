@@ -92,6 +92,14 @@ class LocalTarget:
         """Refuse a device that is not here."""
         check_device_here(arguments["device"], arguments["num_replicas"])
 
+    def usual_storage(self) -> str:
+        """The home of pawpetal."""
+        return str(home())
+
+    def usual_registry(self) -> str:
+        """The one of this machine."""
+        return ""
+
     def code_version(self) -> str:
         """Of the code here, which is what runs."""
         return code_version()

@@ -188,7 +188,10 @@ def test_compile_check_passes_on_the_committed_specs():
     [
         (("--host", "http://x"), "--host goes with --on kubeflow. Received: --on local"),
         (("--memory", "4Gi"), "--memory goes with --on docker or kubeflow. Received: --on local"),
-        (("--on", "docker", "--no-wait"), "--wait goes with --on kubeflow. Received: --on docker"),
+        (
+            ("--on", "docker", "--no-wait"),
+            "--wait goes with --on kubeflow or vertex. Received: --on docker",
+        ),
         (("--on", "kubeflow"), "--on kubeflow needs --host, e.g. --host http://127.0.0.1:8080"),
         (("--on", "docker", "--accelerator", "gpu"), "`accelerator` must be none, gpu:TYPE:COUNT"),
     ],
@@ -217,7 +220,7 @@ def test_a_submitted_run_that_nobody_follows_is_not_called_killed(home):
 
     shown = invoke("runs", "show", run.run_id).output
 
-    assert "it goes on in the cluster" in shown
+    assert "it goes on there" in shown
     assert "submitted" in invoke("runs", "list").output
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from components.common.errors import InputError
 from pipelines import images
-from pipelines.images import reference, tag
+from pipelines.images import names_for, reference, tag
 from pipelines.specs import step_images
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,11 @@ def copy(tmp_path, monkeypatch):
 
 def append(path, text="\n# changed\n"):
     path.write_text(path.read_text() + text)
+
+
+def test_a_run_starts_two_images_and_a_third_where_another_trains():
+    assert names_for("pawpetal-cpu") == ("pawpetal-cpu", "pawpetal-light")
+    assert names_for("pawpetal-tpu") == ("pawpetal-cpu", "pawpetal-light", "pawpetal-tpu")
 
 
 def test_a_tag_is_the_version_and_a_digest():

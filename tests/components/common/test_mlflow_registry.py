@@ -203,8 +203,8 @@ def test_uri_of_another_form_is_refused(uri):
         check_registry(uri)
 
     assert str(error.value) == (
-        "`registry` must be empty (the one of this machine) or mlflow:TRACKING_URI."
-        f" Received: '{uri}'"
+        "`registry` must be empty (the one of this machine), mlflow:TRACKING_URI or"
+        f" vertex:PROJECT/REGION. Received: '{uri}'"
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -13,10 +14,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.augment.policies import find_policy
+from components.augment.policies import Policy, find_policy
 from components.common.errors import TrainingError
 from components.common.model import ModelFolder
 from components.train.loop.checkpoints import Checkpoint, Checkpoints, Saved
+from components.train.resume import find_checkpoints
 from components.train.settings import TrainSettings
 from components.train.train import train_model
 
@@ -156,6 +158,36 @@ def test_another_training_does_not_take_up_the_state(training, tmp_path, capsys)
 
     assert "going on from" not in capsys.readouterr().out
     assert len(list(checkpoints.rglob("*.npz"))) == 1  # of the first one
+
+
+def test_state_that_nobody_took_up_for_a_month_is_deleted_by_the_next_training(
+    tmp_path, train_folder, validation_folder, policy
+):
+    kept, left = tmp_path / "kept", tmp_path / "left"
+    month = 31 * 24 * 3600
+    for folder, age in ((kept, month - 2 * 24 * 3600), (left, month)):
+        folder.mkdir()
+        os.utime(folder, (time.time() - age,) * 2)
+
+    def find() -> Checkpoints:
+        return find_checkpoints(
+            str(tmp_path),
+            TrainSettings().resolved(),
+            Policy.load(policy),
+            [train_folder, validation_folder],
+            start=None,
+            versions=["1"],
+            every_s=60,
+        )
+
+    own = Path(find().folder)
+    own.mkdir()
+    os.utime(own, (time.time() - month,) * 2)  # is being taken up just now
+    find()
+
+    assert kept.is_dir()
+    assert own.is_dir()
+    assert not left.exists()
 
 
 def test_checkpoint_comes_back_as_it_was(tmp_path):

@@ -23,12 +23,12 @@ def test_what_can_work_is_let_through(server, target, capsys):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"dataset": "folder:/photos"}, "`dataset` must be where the cluster can read it"),
+        ({"dataset": "folder:/photos"}, "`dataset` must be where the steps can read it"),
         ({"weights": "/w.keras"}, "`weights` must be auto, imagenet, none or a gs:// URI"),
         ({"data_dir": "/data"}, "`data_dir` must be empty or a gs:// URI"),
-        ({"registry": ""}, "`registry` must be a server on a cluster.*Received: none"),
-        ({"registry": "mlflow:sqlite:////a.db"}, "a pod's own disk goes with the pod"),
-        ({"registry": "mlflow:http://localhost:5000"}, "localhost is the pod itself"),
+        ({"registry": ""}, "`registry` must be a server.*Received: none"),
+        ({"registry": "mlflow:sqlite:////a.db"}, "the disk of a step's machine goes with it"),
+        ({"registry": "mlflow:http://localhost:5000"}, "localhost is the step's own machine"),
     ],
 )
 def test_arguments_that_a_pod_cannot_use_are_refused(target, changed, message):

@@ -73,4 +73,4 @@ def test_the_light_image_can_submit(server: FakeServer, docker_images: dict[str,
     )
 
     assert done.returncode == 0, done.stderr
-    assert "it goes on in the cluster" in done.stdout
+    assert "it goes on there" in done.stdout

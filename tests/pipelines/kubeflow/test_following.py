@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.runs import find_run
-from pipelines.targets import StepEnded, StepProgress, StepStarted, kubeflow, kubeflow_client
+from pipelines.targets import StepEnded, StepProgress, StepStarted, kubeflow_client, remote
 from tests.pipelines.kubeflow.conftest import PIPELINE, SCORES, make_arguments, make_target
 from tests.pipelines.kubeflow.server import Fault
 from tests.pipelines.kubeflow.workflow import Outcome
@@ -175,14 +175,14 @@ def test_a_lost_connection_is_told_once_and_found_again(server, follow, status):
 
     told = [line for line in lines(events) if "Trying again" in line]
     assert len(told) == 1
-    assert told[0].endswith("The run goes on. Trying again for 10 min 00 s")
+    assert told[0].endswith(". It goes on. Trying again for 10 min 00 s")
     assert "connected again" in lines(events)
     assert execution.run.error["message"] == "ValueError: no photos"
 
 
 def test_a_lost_connection_is_tried_less_and_less_often(server, follow, monkeypatch):
     pauses = []
-    monkeypatch.setattr(kubeflow.time, "sleep", pauses.append)
+    monkeypatch.setattr(remote.time, "sleep", pauses.append)
     server.outcomes = FIRST_FAILS
     server.faults = [Fault(path="GET .*/runs/", times=6, status=503)]
 

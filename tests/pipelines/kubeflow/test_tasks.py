@@ -8,7 +8,9 @@ from pipelines.targets.kubeflow_tasks import Tasks
 def run_with(*turns):
     """What the API tells of a run in which a loop has had these turns."""
     details = [SimpleNamespace(display_name="train", state=state) for state in turns]
-    return SimpleNamespace(run_details=SimpleNamespace(task_details=details))
+    return SimpleNamespace(
+        run_details=SimpleNamespace(task_details=details), state="RUNNING", error=None
+    )
 
 
 @pytest.mark.parametrize(

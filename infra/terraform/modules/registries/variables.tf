@@ -1,0 +1,15 @@
+variable "project_id" {
+  description = "Project of the repositories."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the runs: images are pulled from it at no charge."
+  type        = string
+}
+
+variable "image_days" {
+  description = "Days that images and specs are kept; the 5 newest of each name stay longer."
+  type        = number
+  default     = 90
+}

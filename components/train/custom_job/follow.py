@@ -131,7 +131,7 @@ class Follower:
                     report(f"the custom job {said}")
                     told = said
             if self.stop.wait(self._poll_s):
-                raise InputError("The step was ended, and its custom job with it.")
+                raise InputError("The step was ended. What became of its custom job is said above.")
 
     def _get(self, name: str) -> dict[str, Any]:
         return self._cloud.get(SERVICE, name, region=self._template.region)

@@ -139,7 +139,9 @@ def test_sigterm_ends_the_job_with_the_step(google, task, gcs_server):
 
     assert launcher.wait(30) == 143
     assert google.jobs.all("customJobs")[0]["state"].endswith("_CANCELLING")
-    assert "its custom job with it" in launcher.communicate()[1]
+    said, refused = launcher.communicate()
+    assert "ended the custom job" in said
+    assert "The step was ended." in refused
 
 
 def test_launcher_that_fails_itself_leaves_no_job_that_is_paid_for(google, task):
@@ -150,6 +152,20 @@ def test_launcher_that_fails_itself_leaves_no_job_that_is_paid_for(google, task)
         follow(task)
 
     assert google.jobs.all("customJobs")[0]["state"].endswith("_CANCELLING")
+
+
+def test_job_that_could_not_be_ended_is_said_to_be_paid_for(google, task, monkeypatch, capsys):
+    monkeypatch.setattr("components.common.google_cloud.GIVE_UP_S", 0.1)
+    google.jobs.plans["customJobs"] = [RUNNING]
+    google.fail("GET .*customJobs/", 403)
+    google.fail("POST .*:cancel$", 503, times=99)
+
+    with pytest.raises(CloudError, match="403"):
+        follow(task)
+
+    said = capsys.readouterr().out
+    assert "could not be ended, and is paid for" in said
+    assert "ended the custom job" not in said
 
 
 def test_step_that_is_ended_before_its_job_is_made_makes_none(google, task):

@@ -37,10 +37,11 @@ demo-gcs: $(READY)  ## The same with all photos and results in an emulated Cloud
 test: $(READY)  ## Run all tests
 	@if docker/engine; then $(BIN)/python docker/build.py $(IMAGES); else export PAWPETAL_ENGINE=no; fi; \
 	echo "Running the tests; the pipeline itself is in them, so it takes some minutes ..."; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	@echo "All tests passed. Next: make demo"
 
 check: $(READY)  ## Lint and check types
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kfp import compiler
@@ -40,6 +41,11 @@ class SpecSettings:
     cpus: float = 0.0  # of each step, at most; 0 takes the usual. Kubernetes only
     memory: str = ""  # e.g. "4Gi"; empty takes the usual. Kubernetes only
     num_workers: int = 1  # tasks that share the work of ingest
+    digests: Mapping[str, str] = field(default_factory=dict)  # of images, by name; else their tag
+    # What is deployed is started by schedules and in UIs, where nobody says that photos changed
+    # behind the same URI. What follows ingest would not know either: Kubeflow and Vertex AI tell
+    # outputs of another run from those of this one by their ids alone.
+    use_cache: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a number of workers that there cannot be."""
@@ -64,7 +70,9 @@ def compile_spec(pipeline: str, target: str, path: Path, settings: SpecSettings 
 
     def adapt(task: PipelineTask) -> None:
         image = settings.accelerator.image if task.name == "train" else task.container_spec.image
-        task.set_container_image(reference(image, settings.image_registry))
+        task.set_container_image(reference(image, settings.image_registry, settings.digests))
+        if not settings.use_cache:
+            task.set_caching_options(enable_caching=False)
         container = task.container_spec
         container.command = [_in_its_place(part) for part in container.command]
         if target == KUBEFLOW:

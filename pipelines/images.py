@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,13 +55,16 @@ def names_for(image: str) -> tuple[str, ...]:
     return tuple(sorted({LIGHT, CPU, image}))
 
 
-def reference(name: str, registry: str = "") -> str:
-    """The full reference of an image.
+def reference(name: str, registry: str = "", digests: Mapping[str, str] | None = None) -> str:
+    """The full reference of an image, by its digest where that is known, else by its tag.
+
+    Never by both: Docker and containerd take that, CRI-O long did not, Vertex AI does not say.
 
     Args:
         name: Its name, e.g. "pawpetal-cpu".
         registry: Where it is pulled from, e.g. "localhost:5001" or
             "REGION-docker.pkg.dev/PROJECT/REPOSITORY"; empty for the images of the machine itself.
+        digests: By name, e.g. "sha256:3f9c...", of images that were pushed there.
 
     Raises:
         InputError: If `registry` is no host and path.
@@ -70,6 +74,8 @@ def reference(name: str, registry: str = "") -> str:
             f"`image_registry` must be HOST[:PORT][/PATH], without a scheme. Received: '{registry}'"
         )
     prefix = f"{registry.rstrip('/')}/" if registry else ""
+    if digests and name in digests:
+        return f"{prefix}{name}@{digests[name]}"
     return f"{prefix}{name}:{tag()}"
 
 

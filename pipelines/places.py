@@ -48,3 +48,28 @@ def datasets(arguments: Mapping[str, Any]) -> tuple[str, ...]:
     if "curriculum" in arguments:
         return read_curriculum(arguments["curriculum"])
     return (arguments["dataset"],)
+
+
+def with_absolute_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs of a pipeline, all or some, with paths as any working directory finds them.
+
+    Raises:
+        InputError: If a dataset is a bare path.
+    """
+    from components.train.architectures import IMAGENET, NONE
+    from components.train.settings import AUTO
+    from components.train.start import is_path
+
+    prepared = dict(arguments)
+    if "dataset" in prepared:
+        prepared["dataset"] = absolute_dataset(prepared["dataset"])
+    if "curriculum" in prepared:
+        prepared["curriculum"] = ",".join(map(absolute_dataset, datasets(prepared)))
+    if is_path(prepared.get("warm_start", "")):
+        prepared["warm_start"] = absolute(prepared["warm_start"])
+    if prepared.get("weights", AUTO) not in (AUTO, IMAGENET, NONE):
+        prepared["weights"] = absolute(prepared["weights"])
+    for name in ("data_dir", "storage"):
+        if prepared.get(name):
+            prepared[name] = absolute(prepared[name])
+    return prepared

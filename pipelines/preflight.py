@@ -20,14 +20,15 @@ from components.common.registry import ModelVersion, check_registry, check_stora
 from components.ingest.data_policy import check_policy
 from components.plan.plan import SWEPT, plan_candidates
 from components.split.rule import SPLITS, check_fractions
-from components.train.architectures import IMAGENET, NONE, find_architecture
+from components.train.architectures import find_architecture
 from components.train.memory import check_memory
-from components.train.settings import AUTO, TrainSettings, check_augmentation
-from components.train.start import Start, find_start, is_path
+from components.train.settings import TrainSettings, check_augmentation
+from components.train.start import Start, find_start
 from components.train.weights import check_weights, check_weights_name
-from pipelines.places import absolute, absolute_dataset, datasets
+from pipelines.places import datasets, with_absolute_paths
 from pipelines.runs import is_writable
 from pipelines.targets import Target
+from pipelines.targets.reach import can_reach
 
 if TYPE_CHECKING:
     from components.ingest.sources import Source
@@ -37,20 +38,25 @@ PLANNED = (*SWEPT, "augmented_copies", "weights", "warm_start")  # what says whi
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")  # what every registry takes
 
 
-def prepare(arguments: Mapping[str, Any], target: Target) -> dict[str, Any]:
+def prepare(
+    arguments: Mapping[str, Any], target: Target, *, is_recurring: bool = False
+) -> dict[str, Any]:
     """Check the arguments of a pipeline, and fill in what pawpetal itself knows.
 
     Args:
         arguments: Value of each input that people set.
         target: Where they are to run.
+        is_recurring: They are used again and again, as a schedule does: by then there are other
+            photos, and perhaps another champion.
 
     Returns:
-        The same with absolute paths, fingerprints and the code version.
+        The same with absolute paths, fingerprints and the code version. Where `is_recurring`,
+        `warm_start` stays as it was given, and the fingerprints are empty.
 
     Raises:
         InputError: If one of them cannot work.
     """
-    prepared = _with_absolute_paths(arguments)
+    prepared = with_absolute_paths(arguments)
     trainings = _trainings(prepared)
     for settings, policy in trainings:
         check_augmentation(policy, settings, prepared["augmented_copies"])
@@ -89,8 +95,12 @@ def prepare(arguments: Mapping[str, Any], target: Target) -> dict[str, Any]:
     start = _find_start(prepared, name, target)
     if target.runs_here:
         _check_weights([settings for settings, _ in trainings], start)
-    if start and start.version:  # the train step must not find another champion than was seen here
+    if start and start.version:
         _check_same_split(prepared, start.version)
+    if is_recurring:
+        nothing = dict.fromkeys(("dataset_fingerprint", "weights_fingerprint"), "")
+        return {**prepared, **nothing, "code_version": target.code_version()}
+    if start and start.version:  # the train step must not find another champion than was seen here
         prepared["warm_start"] = f"{start.version.model_name}/{start.version.version}"
     return {
         **prepared,
@@ -149,23 +159,6 @@ def _open_source(dataset: str, data_dir: str) -> Source:
         ) from error
 
 
-def _with_absolute_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Paths as any working directory finds them, `~` included."""
-    prepared = dict(arguments)
-    if "dataset" in prepared:
-        prepared["dataset"] = absolute_dataset(prepared["dataset"])
-    if "curriculum" in prepared:
-        prepared["curriculum"] = ",".join(map(absolute_dataset, datasets(prepared)))
-    if is_path(prepared["warm_start"]):
-        prepared["warm_start"] = absolute(prepared["warm_start"])
-    if prepared["weights"] not in (AUTO, IMAGENET, NONE):
-        prepared["weights"] = absolute(prepared["weights"])
-    for name in ("data_dir", "storage"):
-        if prepared[name]:
-            prepared[name] = absolute(prepared[name])
-    return prepared
-
-
 def _check_storage(root: str) -> None:
     """Refuse a place that cannot be written to."""
     if storage.is_remote(root):
@@ -190,6 +183,8 @@ def _check_model_name(given: str, dataset_name: str) -> None:
 
 def _find_start(prepared: Mapping[str, Any], name: str, target: Target) -> Start | None:
     """The model to go on from, where this machine can see it."""
+    if not target.runs_here and not can_reach(prepared["registry"]):
+        return None  # MLflow's client would try for 20 s
     try:
         return find_start(prepared["warm_start"], name, prepared["registry"])
     except PawpetalError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from components.common.storage import write_atomically
 
 RECORD = "run.json"
 LOCK = ".lock"
+RUN_ID = re.compile(r"[a-z][a-z0-9-]{0,99}")  # what folders, labels and Vertex AI take
 RUNNING, SUCCEEDED, FAILED, KILLED, CANCELLED = (
     "running",
     "succeeded",
@@ -95,12 +97,30 @@ class RunFolder:
         self._lock = FileLock(path / LOCK)
 
     @classmethod
-    def create(cls, pipeline: str) -> RunFolder:
-        """Make the folder of a new run, and hold it until this process ends."""
+    def create(cls, pipeline: str, run_id: str = "") -> RunFolder:
+        """Make the folder of a new run, and hold it until this process ends.
+
+        Args:
+            pipeline: Name of the pipeline, e.g. "train_and_push".
+            run_id: Its name; empty for one of the pipeline and the time.
+
+        Raises:
+            InputError: If there is a run of that name, or no folder can have it.
+        """
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        name = f"{pipeline.replace('_', '-')}-{stamp}-{secrets.token_hex(2)}"
-        folder = cls(_runs_folder() / name)
-        folder.path.mkdir(parents=True)
+        usual = f"{pipeline.replace('_', '-')}-{stamp}-{secrets.token_hex(2)}"
+        if run_id and not RUN_ID.fullmatch(run_id):
+            raise InputError(
+                "`run_id` must start with a letter, and hold only small letters, digits and dashes,"
+                f" 100 at most. Received: '{run_id}'"
+            )
+        folder = cls(run_folder(run_id or usual))
+        try:
+            folder.path.mkdir(parents=True)  # of two that want it, one has it
+        except FileExistsError:
+            raise InputError(
+                f"`run_id` must be new. Received: '{run_id}'. See: pawpetal runs show {run_id}"
+            ) from None
         folder._lock.acquire()
         return folder
 
@@ -117,15 +137,21 @@ class RunFolder:
 
         One that a cluster runs was not: only nobody follows it any more.
         """
-        run = Run.from_json((self.path / RECORD).read_text())
-        if run.status == RUNNING and not self._is_alive():
-            run.status = SUBMITTED if run.remote_id else KILLED
+        run = self._read()
+        if run.status == RUNNING and not self.is_alive():
+            run = self._read()  # it may have ended between the two
+            if run.status == RUNNING:
+                run.status = SUBMITTED if run.remote_id else KILLED
         if run.status == KILLED:
             for step in run.steps:
                 step.status = KILLED if step.status == RUNNING else step.status
         return run
 
-    def _is_alive(self) -> bool:
+    def _read(self) -> Run:
+        return Run.from_json((self.path / RECORD).read_text())
+
+    def is_alive(self) -> bool:
+        """Whether a process holds it."""
         try:
             with FileLock(self.path / LOCK, timeout=0):
                 return False
@@ -162,6 +188,11 @@ def find_run(run_id: str) -> Run:
 def now() -> str:
     """The time as records hold it: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def run_folder(run_id: str) -> Path:
+    """Where the run of that id is, or would be."""
+    return _runs_folder() / run_id
 
 
 def _runs_folder() -> Path:

@@ -26,6 +26,26 @@ from tests.google_cloud.double import GoogleDouble
 ROOT = Path(__file__).parents[1]
 REAL_DATA = "PAWPETAL_REAL_DATA"
 
+# Files of a minute and more, the longest first. Each worker takes whole files (--dist loadfile), so
+# one that starts late is what everybody waits for. Left to itself xdist starts with the files of
+# most tests, which puts these last: --no-loadscope-reorder keeps the order made here.
+LONGEST = (
+    "components/train/test_resume.py",
+    "pipelines/test_sweep.py",
+    "pipelines/test_docker_run.py",
+    "pipelines/test_retrain.py",
+    "infra/test_gcs_demo.py",
+    "pipelines/schedules/local/test_service.py",
+    "pipelines/test_curriculum.py",
+    "pipelines/test_local_run.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the rest keeps its order."""
+    places = {ROOT / "tests" / path: place for place, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
 
 @pytest.fixture
 def real_data() -> Path:

@@ -32,6 +32,10 @@ class ClusterError(PawpetalError):
     """A cluster could not be reached, or refused what was asked of it."""
 
 
+class ConflictError(PawpetalError):
+    """What was to be changed has been changed by somebody else meanwhile."""
+
+
 class CloudError(PawpetalError):
     """Google Cloud could not be reached, or refused what was asked of it."""
 

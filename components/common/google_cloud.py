@@ -12,8 +12,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from components.common.errors import CloudError
@@ -28,12 +28,14 @@ VERSIONS = {
     "cloudresourcemanager": "v3",
     "compute": "compute/v1",
     "iam": "v1",
+    "kfp": "",  # Artifact Registry's repositories of pipelines
     "logging": "v2",
     "serviceusage": "v1",
     "serviceusage.quotas": "v1beta1",
     "storage": "storage/v1",
 }
 REGIONAL = ("aiplatform",)  # each region has an address of its own
+PIPELINES = "kfp"  # whose address is no googleapis.com
 TIMEOUT_S = (20.0, 60.0)  # to connect, and between two bytes
 GIVE_UP_S = 120.0  # of asking again; what changes something is asked once
 PASSING = (408, 429, 500, 502, 503, 504)
@@ -41,6 +43,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CREDENTIALS_HINT = (
     "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
 )
+
+T = TypeVar("T")
 
 
 def endpoint(service: str, region: str = "") -> str:
@@ -54,6 +58,8 @@ def endpoint(service: str, region: str = "") -> str:
     override = os.environ.get(f"{OVERRIDE}{service.upper()}", "").rstrip("/")
     if override:
         return override
+    if service == PIPELINES:
+        return f"https://{region}-kfp.pkg.dev"
     host = f"{region}-{service}" if region and service in REGIONAL else service
     return f"https://{host}.googleapis.com"
 
@@ -105,6 +111,58 @@ class GoogleCloud:
             CloudError: If it refuses, or cannot be reached.
         """
         return self._call("POST", service, path, region, query, body or {})
+
+    def patch(
+        self, service: str, path: str, body: Any, *, region: str = "", **query: Any
+    ) -> dict[str, Any]:
+        """Set fields to what `body` says; again where it fails for a moment, since twice is once.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached.
+        """
+        return self._call_patiently("PATCH", service, path, region, query, body)
+
+    def delete(self, service: str, path: str, *, region: str = "") -> dict[str, Any]:
+        """Delete; again where it fails for a moment.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached. Status 404 may mean that an asking
+                before, whose answer was lost, deleted it.
+        """
+        return self._call_patiently("DELETE", service, path, region, {}, None)
+
+    def upload(
+        self, service: str, path: str, content: bytes, *, region: str = "", **fields: str
+    ) -> str:
+        """Post a file as a form does; again where it fails for a moment.
+
+        Args:
+            service: As of `get`.
+            path: As of `get`.
+            content: Of the file, the form's field `content`.
+            region: As of `get`.
+            fields: The form's other ones.
+
+        Returns:
+            The answer, which is text.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached. Status 409 may mean that an asking
+                before, whose answer was lost, uploaded it.
+        """
+        file = {"content": ("pipeline.yaml", content, "application/yaml")}
+        call = functools.partial(self._send, "POST", service, path, region, data=fields, files=file)
+        return str(_patiently(call).text)
+
+    def download(self, service: str, path: str, *, region: str = "") -> bytes:
+        """Get a file; again where it fails for a moment.
+
+        Raises:
+            CloudError: If it refuses, or cannot be reached.
+        """
+        # The file itself may be somewhere else; requests takes no token to another host.
+        call = functools.partial(self._send, "GET", service, path, region, allow_redirects=True)
+        return bytes(_patiently(call).content)
 
     def list(
         self, service: str, path: str, key: str, *, region: str = "", **query: Any
@@ -158,31 +216,32 @@ class GoogleCloud:
         return requests.Session()
 
     def _call_patiently(self, *call: Any) -> dict[str, Any]:
-        from google.api_core.exceptions import RetryError
-        from google.api_core.retry import Retry
-
-        patient = Retry(predicate=_passes, initial=0.5, maximum=16.0, timeout=GIVE_UP_S)
-        try:
-            return dict(patient(self._call)(*call))
-        except RetryError as error:
-            last = error.cause
-        raise last  # as it came, since it says more than that time is up
+        return dict(_patiently(lambda: self._call(*call)))
 
     def _call(
         self, method: str, service: str, path: str, region: str, query: dict[str, Any], body: Any
     ) -> dict[str, Any]:
+        answer = self._send(method, service, path, region, params=query, json=body)
+        try:
+            return dict(answer.json())
+        except ValueError as error:  # of a proxy, or a portal
+            address = endpoint(service, region)
+            said = f"{address} answered what is no JSON: {_line(answer.text[:100])}"
+            raise CloudError(said, is_passing=True) from error
+
+    def _send(self, method: str, service: str, path: str, region: str, **content: Any) -> Any:
+        """Send one request; gives the response of `requests`, which is a success."""
         import requests
         from google.auth.exceptions import GoogleAuthError, TransportError
 
         address = endpoint(service, region)
-        url = f"{address}/{VERSIONS[service]}/{path}"
+        url = "/".join(part for part in (address, VERSIONS[service], path) if part)
         if not is_double(address) and not address.startswith("https://"):
             raise CloudError(f"{address} must be https, since a token goes there.")
         session = self._unsigned if is_double(address) else self._signed
+        settings = {"timeout": TIMEOUT_S, "allow_redirects": False, **content}
         try:
-            answer = session.request(
-                method, url, params=query, json=body, timeout=TIMEOUT_S, allow_redirects=False
-            )
+            answer = session.request(method, url, **settings)
         except GoogleAuthError as error:
             if isinstance(error, TransportError) or error.retryable:
                 said = f"A token of Google Cloud could not be had: {_line(error)}"
@@ -192,13 +251,22 @@ class GoogleCloud:
             raise CloudError(
                 f"{address} could not be reached: {_line(error)}", is_passing=True
             ) from error
-        if answer.status_code != requests.codes.ok:
+        if not requests.codes.ok <= answer.status_code < requests.codes.multiple_choices:
             raise _refusal(answer.status_code, answer.text, f"{method} {path}")
-        try:
-            return dict(answer.json())
-        except ValueError as error:  # of a proxy, or a portal
-            said = f"{address} answered what is no JSON: {_line(answer.text[:100])}"
-            raise CloudError(said, is_passing=True) from error
+        return answer
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Call; again where it fails for a moment."""
+    from google.api_core.exceptions import RetryError
+    from google.api_core.retry import Retry
+
+    patient = Retry(predicate=_passes, initial=0.5, maximum=16.0, timeout=GIVE_UP_S)
+    try:
+        return patient(call)()
+    except RetryError as error:
+        last = error.cause
+    raise last  # as it came, since it says more than that time is up
 
 
 def _passes(error: BaseException) -> bool:

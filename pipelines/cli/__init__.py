@@ -13,14 +13,27 @@ from components.common.home import DEFAULT, VARIABLE
 from pipelines.cli.architectures import architectures
 from pipelines.cli.compile import compile_command
 from pipelines.cli.data import data
+from pipelines.cli.deploy import deploy, deployments
 from pipelines.cli.doctor import doctor
 from pipelines.cli.models import models
 from pipelines.cli.run import run
 from pipelines.cli.runs import runs
+from pipelines.cli.schedule import schedule
+from pipelines.cli.scheduler import scheduler
 from pipelines.cli.tpu_check import tpu_check
 
+HELP = """Labelled photos in, a judged and registered classifier out.
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+\b
+Try it, offline:      pawpetal run
+With your own photos: pawpetal run --dataset folder:PHOTOS --architecture transfer:MobileNetV2
+Again and again:      pawpetal schedule apply
+"""
+
+
+@click.group(
+    help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--home",
     envvar=VARIABLE,
@@ -29,12 +42,7 @@ from pipelines.cli.tpu_check import tpu_check
 )
 @click.version_option(package_name="pawpetal")
 def cli(home: str | None) -> None:
-    r"""Labelled photos in, a judged and registered classifier out.
-
-    \b
-    Try it, offline:      pawpetal run
-    With your own photos: pawpetal run --dataset folder:PHOTOS --architecture transfer:MobileNetV2
-    """
+    """Take the option that all commands have."""
     if home:
         os.environ[VARIABLE] = os.path.abspath(os.path.expanduser(home))  # noqa: PTH100, PTH111
 
@@ -44,6 +52,10 @@ cli.add_command(runs)
 cli.add_command(models)
 cli.add_command(data)
 cli.add_command(architectures)
+cli.add_command(schedule)
+cli.add_command(scheduler)
+cli.add_command(deploy)
+cli.add_command(deployments)
 cli.add_command(doctor)
 cli.add_command(compile_command)
 cli.add_command(tpu_check)

@@ -16,13 +16,21 @@ from pipelines.runs import PAGES, SUBMITTED, SUCCEEDED, Run, Step
 from pipelines.targets import Event, StepEnded, StepProgress
 
 SECONDS_BETWEEN_LINES = 5.0  # where lines stay, as in a CI log
+AGAIN = "mend it and run the same again: finished steps come from the cache"
 _MARKS = {"succeeded": "[green]✓[/]", "failed": "[red]✗[/]"}
 
 
 class Display:
     """Shows runs on a terminal (one live line a step) or in a file (a line now and then)."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, advice: str = AGAIN) -> None:
+        """Show runs.
+
+        Args:
+            stream: Where.
+            advice: What to do after one that failed.
+        """
+        self._advice = advice
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
 
     def waiting(self, what: str) -> Status:
@@ -51,7 +59,7 @@ class Display:
 
     def summarise(self, run: Run) -> None:
         """Show what came of a run."""
-        rows = list(_rows(run))
+        rows = list(_rows(run, self._advice))
         width = max(len(name) for name, _ in rows)
         self._console.print()
         for name, text in rows:
@@ -66,7 +74,7 @@ class Display:
         return f"{_MARKS[step.status]} {where} {took}"
 
 
-def _rows(run: Run) -> Iterable[tuple[str, str]]:
+def _rows(run: Run, advice: str) -> Iterable[tuple[str, str]]:
     if run.findings:
         yield "Photos", _findings(run.findings)
     if run.status == SUBMITTED:
@@ -79,7 +87,7 @@ def _rows(run: Run) -> Iterable[tuple[str, str]]:
         yield "Failed", f"[red]step {run.error['step']}[/]: {escape(run.error['message'])}"
         yield "Log", escape(run.error["log"])
         if "--no-cache" not in run.error["message"]:
-            yield "Next", "mend it and run the same again: finished steps come from the cache"
+            yield "Next", advice
     elif run.status != SUCCEEDED:
         yield "Status", run.status
     else:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli.targets import make_target, target_options
+from pipelines.cli.targets import target_options
+from pipelines.targets.options import make_target
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ MARKS = {"ok": "[green]ok[/]  ", "fail": "[bold red]FAIL[/]", "skip": "[yellow]s
 
 
 @click.command(short_help="Find what would fail later, and how to mend it.")
-@target_options
+@target_options()
 @click.option("--dataset", metavar="URI", default="", help="Look whether its photos can be read.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 def doctor(on: str, dataset: str, as_json: bool, **options: Any) -> None:

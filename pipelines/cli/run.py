@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-import yaml
 
-from components.common.errors import InputError, unknown_name
-from pipelines.cli.targets import OPTIONS, make_target, target_options
+from components.common.errors import unknown_name
+from pipelines.cli.targets import target_options
+from pipelines.config import parse_inputs, read_yaml
 from pipelines.specs import Parameter, Value, parameters, pipeline_names
+from pipelines.targets.options import OPTIONS, make_target
 
 USUAL = "train_and_push"
 PIPELINE = "pawpetal.pipeline"  # of the context's notes: the pipeline that is run
@@ -69,12 +70,18 @@ def _option(parameter: Parameter) -> click.Option:
     " options of its own: pawpetal run --pipeline NAME --help",
 )
 @click.option("--config", metavar="FILE", help="YAML file of options; the command line wins.")
-@target_options
+@target_options()
 @click.option(
     "--cache/--no-cache",
     default=True,
     show_default=True,
     help="Skip steps whose inputs and code are those of an earlier run.",
+)
+@click.option(
+    "--run-id",
+    metavar="NAME",
+    default="",
+    help="Name of the run, which no other has.  [default: the pipeline's and the time]",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Progress on stderr, the summary as JSON on stdout."
@@ -84,6 +91,7 @@ def run(
     config: str | None,
     on: str,
     cache: bool,
+    run_id: str,
     as_json: bool,
     **given: Value | None,
 ) -> None:
@@ -94,7 +102,8 @@ def run(
     """
     pipeline = pipeline.replace("-", "_")
     arguments = {parameter.name: parameter.default for parameter in parameters(pipeline)}
-    arguments |= read_config(Path(config), pipeline) if config else {}
+    if config:
+        arguments |= parse_inputs(read_yaml(Path(config), "--config"), pipeline, config)
     options: dict[str, Any] = {name: given.pop(name) for name in OPTIONS}
     target = make_target(on, options)
     arguments |= {name: value for name, value in given.items() if value is not None}
@@ -118,7 +127,7 @@ def run(
                 as_json=as_json,
             )
             return
-        execution = target.start(pipeline, prepared, use_cache=cache)
+        execution = target.start(pipeline, prepared, use_cache=cache, run_id=run_id)
     try:
         with contextlib.closing(execution.follow()) as events:
             display.show(execution.run, events)
@@ -129,34 +138,3 @@ def run(
     if as_json:
         click.echo(execution.run.to_json())
     sys.exit(0 if execution.run.error is None else 1)
-
-
-def read_config(path: Path, pipeline: str) -> dict[str, Value]:
-    """Read the options in a YAML file.
-
-    Args:
-        path: File with one mapping: names of pipeline inputs to values.
-        pipeline: Whose inputs they are.
-
-    Raises:
-        InputError: If it is missing, no such mapping, or names an input that there is not.
-    """
-    try:
-        read = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"`--config` must name a text file that can be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"'{path}' must be YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(read, dict):
-        raise InputError(f"'{path}' must hold `name: value` lines. Received: {read!r}")
-    known = {parameter.name: parameter for parameter in parameters(pipeline)}
-    values = {}
-    for key, value in read.items():
-        name = str(key).replace("-", "_")
-        if name not in known:
-            raise unknown_name(f"{path}: option", str(key), known)
-        try:
-            values[name] = known[name].parse(value)
-        except TypeError as error:
-            raise InputError(f"'{path}': {error}") from error
-    return values

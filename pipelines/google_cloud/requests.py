@@ -50,8 +50,7 @@ class Submission:
 
     def training_jobs(self) -> Iterator[dict[str, Any]]:
         """The custom jobs that its launchers will ask for, but for what they are told then."""
-        for _, container in _training_containers(self.job["pipelineSpec"]):
-            yield JobTemplate.from_json(container["args"][1]).job
+        yield from training_jobs(self.job["pipelineSpec"])
 
     def check(self) -> None:
         """Check each request against the types of the service.
@@ -108,21 +107,69 @@ def build_submission(
         root: gs:// URI of the folder that the steps write to.
         use_cache: Take a step's outputs from an earlier run with the same inputs and code.
     """
-    spec = copy.deepcopy(dict(spec))
-    for name, container in _training_containers(spec):
-        training = _training_job(name, container, place, machine)
-        container |= _launcher(training, place)
+    built = build_spec(spec, place, machine)
     if not use_cache:
-        for task in _tasks(spec):
+        for task in _tasks(built):
             task["cachingOptions"] = {}  # enableCache is absent where it is false
-    job = {
-        "displayName": run_id,
+    job = build_job(built, arguments, place, name=run_id, root=root)
+    return Submission(place=place, run_id=run_id, job=job)
+
+
+def build_spec(
+    spec: Mapping[str, Any],
+    place: VertexPlace,
+    machine: Machine,
+    digests: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Build the spec as Vertex AI runs it, whose train steps create custom jobs.
+
+    Args:
+        spec: The compiled plain spec, whose images are those that are pulled.
+        place: Where it runs.
+        machine: That trains.
+        digests: Of images, by name; those without one are taken by their tag.
+    """
+    built = copy.deepcopy(dict(spec))
+    launcher = reference(images.LIGHT, place.image_registry, digests)
+    for name, container in _training_containers(built):
+        training = _training_job(name, container, place, machine)
+        container |= _launcher(training, launcher)
+    return built
+
+
+def build_job(
+    spec: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    place: VertexPlace,
+    *,
+    name: str,
+    root: str,
+    template_uri: str = "",
+) -> dict[str, Any]:
+    """Build the PipelineJob of a run, or of a schedule's runs.
+
+    Args:
+        spec: As `build_spec` gives it.
+        arguments: Value of each input of the pipeline; those left out have their defaults.
+        place: Where it runs.
+        name: That people see.
+        root: gs:// URI of the folder that the steps write to.
+        template_uri: Where the spec is deployed; empty for one that is not.
+    """
+    return {
+        "displayName": name,
         "labels": {**LABELS, "pipeline": spec["pipelineInfo"]["name"]},
-        "pipelineSpec": spec,
+        "pipelineSpec": dict(spec),
+        **({"templateUri": template_uri} if template_uri else {}),
         "runtimeConfig": {"gcsOutputDirectory": root, "parameterValues": dict(arguments)},
         **_identity(place),
     }
-    return Submission(place=place, run_id=run_id, job=job)
+
+
+def training_jobs(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The custom jobs that a spec of `build_spec` asks for, but for what they are told then."""
+    for _, container in _training_containers(spec):
+        yield JobTemplate.from_json(container["args"][1]).job
 
 
 def _training_containers(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -131,10 +178,10 @@ def _training_containers(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[st
             yield name.removeprefix("exec-"), executor["container"]
 
 
-def _launcher(job: JobTemplate, place: VertexPlace) -> dict[str, Any]:
+def _launcher(job: JobTemplate, image: str) -> dict[str, Any]:
     """What stands in for the train step: it creates the custom job, and follows it."""
     return {
-        "image": reference(images.LIGHT, place.image_registry),
+        "image": image,
         "command": ["python", "-m", "components.train.custom_job"],
         "args": ["--job", job.to_json(), "--executor-input", FILLED_IN],
     }

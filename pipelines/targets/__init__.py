@@ -76,7 +76,12 @@ class Target(Protocol):
         """Version of the code that steps run there; part of the cache key."""
 
     def start(
-        self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
+        self,
+        pipeline: str,
+        arguments: Mapping[str, Any],
+        *,
+        use_cache: bool = True,
+        run_id: str = "",
     ) -> Execution:
         """Prepare a run.
 
@@ -84,4 +89,8 @@ class Target(Protocol):
             pipeline: Name of the pipeline, e.g. "train_and_push".
             arguments: Value of each of its inputs.
             use_cache: Take a step's outputs from an earlier run with the same inputs and code.
+            run_id: Name of the run; empty for one of the pipeline and the time.
+
+        Raises:
+            InputError: If there is a run of that name.
         """

@@ -79,11 +79,16 @@ class DockerTarget:
         return f"{version}+{digest}.{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
 
     def start(
-        self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
+        self,
+        pipeline: str,
+        arguments: Mapping[str, Any],
+        *,
+        use_cache: bool = True,
+        run_id: str = "",
     ) -> LocalRun:
         """Prepare a run."""
         runner = Containers(self, arguments)
-        return LocalRun(pipeline, arguments, use_cache=use_cache, runner=runner)
+        return LocalRun(pipeline, arguments, use_cache=use_cache, runner=runner, run_id=run_id)
 
     def _find_images(self, client: Any) -> list[str]:
         """Ids of the images that steps run in; those of a registry are pulled."""

@@ -84,6 +84,16 @@ class KubeflowTarget:
                 "`storage` must be a gs:// folder where `num_workers` is above 1: the workers leave"
                 " their shards there. Received: ''"
             )
+        self.check_cluster()
+
+    def check_cluster(self) -> None:
+        """Refuse settings that cannot be, and a cluster that does not answer.
+
+        Raises:
+            InputError: If a setting cannot work there.
+            ClusterError: If the cluster is not ready.
+        """
+        self._check_settings()
         self.login().check()
         health = Server(self.host, self.login()).health()
         if health.multi_user and not self.namespace:
@@ -109,10 +119,15 @@ class KubeflowTarget:
         return code_version()
 
     def start(
-        self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
+        self,
+        pipeline: str,
+        arguments: Mapping[str, Any],
+        *,
+        use_cache: bool = True,
+        run_id: str = "",
     ) -> KubeflowRun:
         """Prepare a run; nothing is uploaded before it is followed."""
-        return KubeflowRun(self, pipeline, arguments, use_cache=use_cache)
+        return KubeflowRun(self, pipeline, arguments, use_cache=use_cache, run_id=run_id)
 
     def login(self) -> Login:
         """How to tell the cluster who asks."""
@@ -165,6 +180,8 @@ class KubeflowRun(RemoteRun[Tasks]):
         arguments: Mapping[str, Any],
         *,
         use_cache: bool = True,
+        run_id: str = "",
+        spec: bytes | None = None,
     ) -> None:
         """Prepare the run's folder and record.
 
@@ -173,27 +190,28 @@ class KubeflowRun(RemoteRun[Tasks]):
             pipeline: Name of the pipeline, e.g. "train_and_push".
             arguments: Value of each of its inputs.
             use_cache: Take a step's outputs from an earlier run with the same inputs and code.
+            run_id: Name of the run; empty for one of the pipeline and the time.
+            spec: That goes with the run as it is; None to upload what this code compiles to.
         """
         pace = Pace(wait=target.wait, poll_s=target.poll_s, give_up_s=target.give_up_s)
-        super().__init__(KUBEFLOW, pipeline, arguments, pace=pace)
+        super().__init__(KUBEFLOW, pipeline, arguments, pace=pace, run_id=run_id)
         self._target = target
         self._use_cache = use_cache
+        self._spec = spec
         self._logs = self._folder.path / "logs"
         self._logs.mkdir()
         self._server: Server | None = None
         self._experiment = ""  # its id, as soon as the run is asked for
 
     def _submit(self) -> None:
-        spec = self._folder.path / "pipeline.yaml"
-        compile_spec(self.run.pipeline, KUBEFLOW, spec, self._target.spec_settings())
+        file = self._folder.path / "pipeline.yaml"
+        if self._spec is None:
+            compile_spec(self.run.pipeline, KUBEFLOW, file, self._target.spec_settings())
+        else:
+            file.write_bytes(self._spec)
         server = self._server = self._target.connect()
-        # Code version and settings are both in the spec; the digest tells settings apart.
-        version = f"{tag()}-{hashlib.sha256(spec.read_bytes()).hexdigest()[:8]}"
-        pipeline_id, version_id = server.upload(GRAPHS[self.run.pipeline].NAME, version, spec)
+        source = self._source(server, file)
         self._experiment = server.experiment(self._target.experiment)
-        source: dict[str, Any] = {"pipeline_id": pipeline_id, "version_id": version_id}
-        if not self._use_cache:  # kfp switches the cache off only in a spec that goes with the run
-            source = {"pipeline_package_path": str(spec), "enable_caching": False}
         run_id = server.start(
             self.run.run_id,
             self._experiment,
@@ -203,6 +221,16 @@ class KubeflowRun(RemoteRun[Tasks]):
         )
         self.run.remote_id, self.run.url = run_id, server.run_url(run_id)
         self._folder.save(self.run)
+
+    def _source(self, server: Server, spec: Path) -> dict[str, Any]:
+        if self._spec is not None:
+            return {"pipeline_package_path": str(spec)}
+        # Code version and settings are both in the spec; the digest tells settings apart.
+        version = f"{tag()}-{hashlib.sha256(spec.read_bytes()).hexdigest()[:8]}"
+        pipeline_id, version_id = server.upload(GRAPHS[self.run.pipeline].NAME, version, spec)
+        if not self._use_cache:  # kfp switches the cache off only in a spec that goes with the run
+            return {"pipeline_package_path": str(spec), "enable_caching": False}
+        return {"pipeline_id": pipeline_id, "version_id": version_id}
 
     def _look(self) -> Tasks:
         return Tasks(self._connected().run(str(self.run.remote_id)))

@@ -16,6 +16,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ IAP_CLIENT_ID = "KF_PIPELINES_IAP_OAUTH2_CLIENT_ID"  # kfp reads it, before any 
 TIMEOUTS_S = (5, 60)  # for a connection, for an answer
 HEALTH_TIMEOUTS_S = (3, 5)
 PAGE_SIZE = 100
+SPECS_PAGE_SIZE = 10  # where each comes with its spec
 LONGEST_MESSAGE = 400  # of a server, which may send the whole history of an error
 
 T = TypeVar("T")
@@ -49,6 +51,10 @@ class UnreachableError(ClusterError):
 
 class LoginError(ClusterError):
     """The server does not know who asks, or does not let them."""
+
+
+class GoneError(ClusterError):
+    """What was asked for is not there, or no longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +192,11 @@ class Server:
         self._log_paths = ["/k8s/pod/logs", "/apis/v1alpha1/runs/{run}/nodes/{pod}/log"]
         self._client = self._connect()
 
+    @property
+    def host(self) -> str:
+        """Its address, without a slash at its end."""
+        return self._host
+
     def _connect(self) -> _Client:
         try:
             return _Client(
@@ -250,23 +261,62 @@ class Server:
         Raises:
             ClusterError: If the version is there with another content.
         """
-        pipeline_id = self._pipeline(pipeline).pipeline_id
         content = f"sha256:{hashlib.sha256(spec.read_bytes()).hexdigest()}"
-        with self._asking(f"to upload version '{version}' of '{pipeline}'"):
-            found = _find_or_make(
-                lambda: self._find(
-                    self._client.list_pipeline_versions, version, pipeline_id=pipeline_id
-                ),
-                lambda: self._client.upload_pipeline_version(
-                    str(spec), version, pipeline_id=pipeline_id, description=content
-                ),
-            )
+        found = self.put_version(pipeline, version, spec, content)
         if found.description != content:
             raise ClusterError(
                 f"Version '{version}' of '{pipeline}' at {self._host} holds another spec than this"
                 " code compiles to. Delete or rename it there."
             )
-        return pipeline_id, found.pipeline_version_id
+        return found.pipeline_id, found.pipeline_version_id
+
+    def put_version(self, pipeline: str, version: str, spec: Path, description: str) -> Any:
+        """Upload a spec, unless a version of that name is there; gives the version.
+
+        Args:
+            pipeline: Name of the pipeline, which is made when new.
+            version: Name of the version.
+            spec: File with the spec.
+            description: Of the version; another one tells that it was made by somebody else.
+        """
+        pipeline_id = self._pipeline(pipeline).pipeline_id
+        with self._asking(f"to upload version '{version}' of '{pipeline}'"):
+            return _find_or_make(
+                lambda: self._find(
+                    self._client.list_pipeline_versions, version, pipeline_id=pipeline_id
+                ),
+                lambda: self._client.upload_pipeline_version(
+                    str(spec), version, pipeline_id=pipeline_id, description=description
+                ),
+            )
+
+    def versions(self, pipeline: str) -> Iterator[Any]:
+        """All versions of a pipeline, newest first; none where there is no such pipeline.
+
+        Asked page by page, as far as somebody wants to know: each comes with its whole spec.
+        """
+        what = f"for the versions of '{pipeline}'"
+        with self._asking(what):
+            found = self._find(
+                self._client.list_pipelines, pipeline, namespace=self._namespace or None
+            )
+        if found is None:
+            return
+        list_page = functools.partial(
+            self._client.list_pipeline_versions, pipeline_id=found.pipeline_id
+        )
+        versions = _pages(list_page, SPECS_PAGE_SIZE)
+        while True:
+            with self._asking(what):
+                version = next(versions, None)
+            if version is None:
+                return
+            yield version
+
+    def version(self, pipeline_id: str, version_id: str) -> Any:
+        """A version of a pipeline, with its spec."""
+        with self._asking("for a version of a pipeline"):
+            return self._client.get_pipeline_version(pipeline_id, version_id)
 
     def _pipeline(self, name: str) -> Any:
         # Not by `upload_pipeline`, which names the first version after the pipeline.
@@ -340,6 +390,104 @@ class Server:
         with self._asking("to end the run"):
             self._client.terminate_run(run_id)
 
+    def version_name(self, pipeline_id: str, version_id: str) -> str:
+        """Name of a version of a pipeline.
+
+        Raises:
+            GoneError: If it is not there.
+        """
+        return str(self.version(pipeline_id, version_id).display_name)
+
+    def find_experiment(self, name: str) -> str:
+        """Id of an experiment; empty where there is none of that name."""
+        with self._asking(f"for the experiment '{name}'"):
+            found = self._find(self._client.list_experiments, name)
+        return str(found.experiment_id) if found else ""
+
+    def experiment_name(self, experiment_id: str) -> str:
+        """Name of an experiment.
+
+        Raises:
+            GoneError: If it is not there.
+        """
+        with self._asking("for an experiment"):
+            found = self._client.get_experiment(experiment_id=experiment_id)
+        return str(found.display_name)
+
+    def recurring_runs(self) -> list[Any]:
+        """All recurring runs that there are, whoever made them, newest first."""
+        list_page = functools.partial(
+            self._client.list_recurring_runs, namespace=self._namespace or None
+        )
+        with self._asking("for the recurring runs"):
+            return list(_pages(list_page))
+
+    def create_recurring_run(self, wanted: Any) -> Any:
+        """Make a recurring run, once, even where the answer gets lost.
+
+        Args:
+            wanted: The `V2beta1RecurringRun`, whose description no other one has.
+        """
+        with self._asking(f"for the recurring run '{wanted.display_name}'"):
+            return _make_or_find(
+                lambda: self._client._recurring_run_api.recurring_run_service_create_recurring_run(
+                    recurring_run=wanted
+                ),
+                lambda: self._described(wanted.display_name, wanted.description),
+            )
+
+    def _described(self, name: str, description: str) -> Any:
+        """The newest recurring run of a name and a description."""
+        list_page = functools.partial(
+            self._client.list_recurring_runs,
+            filter=_filter(display_name=name),
+            namespace=self._namespace or None,
+        )
+        return next((run for run in _pages(list_page) if run.description == description), None)
+
+    def switch_recurring_run(self, recurring_id: str, *, is_enabled: bool) -> None:
+        """Let a recurring run fire, or fire no more; what it started goes on.
+
+        Raises:
+            GoneError: If it is not there.
+        """
+        with self._asking(f"to {'enable' if is_enabled else 'disable'} a recurring run"):
+            if is_enabled:
+                self._client.enable_recurring_run(recurring_id)
+            else:
+                self._client.disable_recurring_run(recurring_id)
+
+    def delete_recurring_run(self, recurring_id: str) -> None:
+        """Delete a recurring run, and what it started and still runs; gone already is fine."""
+        with contextlib.suppress(GoneError), self._asking("to delete a recurring run"):
+            self._client.delete_recurring_run(recurring_id)
+
+    def newest_run_of(self, recurring_id: str, *, states: tuple[str, ...] = ()) -> Any:
+        """The newest run that a recurring run started; None without one.
+
+        Args:
+            recurring_id: Of the recurring run.
+            states: Only in one of these, e.g. "RUNNING"; empty for any.
+        """
+        return next(iter(self._runs_of(recurring_id, states).runs or ()), None)
+
+    def count_runs_of(self, recurring_id: str, *, states: tuple[str, ...] = ()) -> int:
+        """How many runs it started that are there; arguments as of `newest_run_of`."""
+        return int(self._runs_of(recurring_id, states).total_size or 0)
+
+    def _runs_of(self, recurring_id: str, states: tuple[str, ...]) -> Any:
+        with self._asking("for the runs of a recurring run"):
+            return self._client.list_runs(
+                page_size=1,  # each comes with all its steps
+                sort_by="created_at desc",
+                filter=_filter(states=states, recurring_run_id=recurring_id),
+                namespace=self._namespace or None,
+            )
+
+    def recurring_run_url(self, recurring_id: str) -> str:
+        """Address of a recurring run's page in the UI."""
+        return f"{self._host}/#/recurringrun/details/{recurring_id}"
+
     def read_log(self, run_id: str, pod: str, namespace: str = "") -> str | None:
         """Read what a step printed.
 
@@ -369,7 +517,9 @@ class Server:
 
     def _find(self, list_page: Callable[..., Any], name: str, **where: Any) -> Any:
         """The newest thing of that name, whatever page it is on; None without one."""
-        return next(_pages(functools.partial(list_page, filter=_named(name), **where)), None)
+        return next(
+            _pages(functools.partial(list_page, filter=_filter(display_name=name), **where)), None
+        )
 
     def _get(
         self, path: str, query: list[tuple[str, str]] | None = None, timeouts: Any = None
@@ -405,7 +555,7 @@ class Server:
             return LoginError(f"{asked} {self._login_hint()}")
         if error.status in (0, 429) or error.status >= 500:
             return UnreachableError(asked)
-        return ClusterError(asked)
+        return GoneError(asked) if error.status == HTTPStatus.NOT_FOUND else ClusterError(asked)
 
     def _login_hint(self) -> str:
         login = self._login
@@ -446,21 +596,27 @@ def _make_or_find(make: Callable[[], T], find: Callable[[], T | None]) -> T:
         raise
 
 
-def _pages(list_page: Callable[..., Any]) -> Iterator[Any]:
+def _pages(list_page: Callable[..., Any], size: int = PAGE_SIZE) -> Iterator[Any]:
     """Everything that a listing has, page by page."""
     token = ""
     while True:
-        page = list_page(page_token=token, page_size=PAGE_SIZE, sort_by="created_at desc")
-        for name in ("pipelines", "pipeline_versions", "experiments", "runs"):
+        page = list_page(page_token=token, page_size=size, sort_by="created_at desc")
+        for name in ("pipelines", "pipeline_versions", "experiments", "runs", "recurring_runs"):
             yield from getattr(page, name, None) or ()
         token = page.next_page_token
         if not token:
             return
 
 
-def _named(name: str) -> str:
-    predicate = {"operation": "EQUALS", "key": "display_name", "string_value": name}
-    return json.dumps({"predicates": [predicate]})
+def _filter(states: tuple[str, ...] = (), **fields: str) -> str:
+    """A filter of lists: fields that must have a value, and states of which one must hold."""
+    predicates: list[dict[str, Any]] = [
+        {"operation": "EQUALS", "key": key, "string_value": value} for key, value in fields.items()
+    ]
+    if states:
+        values = {"values": list(states)}
+        predicates.append({"operation": "IN", "key": "state", "string_values": values})
+    return json.dumps({"predicates": predicates})
 
 
 def _is_page(answer: Any) -> bool:

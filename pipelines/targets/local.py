@@ -105,10 +105,15 @@ class LocalTarget:
         return code_version()
 
     def start(
-        self, pipeline: str, arguments: Mapping[str, Any], *, use_cache: bool = True
+        self,
+        pipeline: str,
+        arguments: Mapping[str, Any],
+        *,
+        use_cache: bool = True,
+        run_id: str = "",
     ) -> LocalRun:
         """Prepare a run."""
-        return LocalRun(pipeline, arguments, use_cache=use_cache)
+        return LocalRun(pipeline, arguments, use_cache=use_cache, run_id=run_id)
 
 
 class LocalRun:
@@ -121,6 +126,7 @@ class LocalRun:
         *,
         use_cache: bool = True,
         runner: Runner | None = None,
+        run_id: str = "",
     ) -> None:
         """Prepare the run's folder and record.
 
@@ -130,9 +136,10 @@ class LocalRun:
             use_cache: Take a step's outputs from an earlier run with the same inputs and code;
                 without it every step runs, and what it gives replaces what the cache had.
             runner: How steps run; None: as processes.
+            run_id: Name of the run; empty for one of the pipeline and the time.
         """
         self._runner = runner or Processes()
-        self._folder = RunFolder.create(pipeline)
+        self._folder = RunFolder.create(pipeline, run_id)
         self._arguments = dict(arguments)
         self._cache = home() / "cache" if use_cache else self._folder.path / "cache"
         self._logs = self._folder.path / "logs"

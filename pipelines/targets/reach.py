@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from components.train.settings import AUTO
 from components.train.start import is_path
 from pipelines.places import datasets
 
+REACH_S = 3.0  # for a connection
 HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104  # refused, not listened on
 
 
@@ -55,6 +57,23 @@ def check_reach(arguments: Mapping[str, Any]) -> None:
             f" '{arguments['data_dir']}', a path of this machine"
         )
     _check_registry_reach(arguments["registry"])
+
+
+def can_reach(registry: str) -> bool:
+    """Whether this machine finds a registry's server, too; told in seconds.
+
+    Args:
+        registry: As the steps name it; the name of the server may be one of the cluster's own.
+    """
+    server = urlsplit(registry.removeprefix(MLFLOW))
+    if server.scheme not in ("http", "https"):
+        return True
+    port = server.port or {"http": 80, "https": 443}[server.scheme]
+    try:
+        socket.create_connection((str(server.hostname), port), timeout=REACH_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _check_registry_reach(registry: str) -> None:

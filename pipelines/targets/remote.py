@@ -58,7 +58,13 @@ class RemoteRun(ABC, Generic[Seen]):
     where: str  # for people, e.g. "in the cluster"
 
     def __init__(
-        self, target: str, pipeline: str, arguments: Mapping[str, Any], *, pace: Pace
+        self,
+        target: str,
+        pipeline: str,
+        arguments: Mapping[str, Any],
+        *,
+        pace: Pace,
+        run_id: str = "",
     ) -> None:
         """Prepare the run's folder and record.
 
@@ -67,8 +73,9 @@ class RemoteRun(ABC, Generic[Seen]):
             pipeline: Name of the pipeline, e.g. "train_and_push".
             arguments: Value of each of its inputs.
             pace: How it is followed.
+            run_id: Name of the run; empty for one of the pipeline and the time.
         """
-        self._folder = RunFolder.create(pipeline)
+        self._folder = RunFolder.create(pipeline, run_id)
         self._arguments = dict(arguments)
         self._pace = pace
         self._told: dict[str, str] = {}  # newest line of progress, by step

@@ -34,6 +34,8 @@ from tests.google_cloud.jobs import Jobs
 from tests.google_cloud.models import Models
 from tests.google_cloud.project import NUMBER, healthy_project
 from tests.google_cloud.routes import ROUTES, Seen
+from tests.google_cloud.schedules import Schedules
+from tests.google_cloud.specs_repository import form
 
 OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 SERVICES = (
@@ -42,10 +44,12 @@ SERVICES = (
     "cloudresourcemanager",
     "compute",
     "iam",
+    "kfp",
     "logging",
     "serviceusage",
     "storage",
 )
+OF_SERVICE = {"kfp": "artifactregistry"}  # the API that another address is a door of
 
 
 @dataclass
@@ -67,6 +71,8 @@ class GoogleDouble:
         self.project = healthy_project()
         self.jobs = Jobs(self.project)
         self.models = Models()
+        self.schedules = Schedules()
+        self.specs: dict[tuple[str, str], bytes] = {}  # by package and version
         self.seen: list[Seen] = []
         self.faults: list[Fault] = []
         self.logs: dict[str, list[str]] = {}  # lines that a custom job printed, by its number
@@ -105,7 +111,7 @@ class GoogleDouble:
             if (each.method, each.service) == (method, service) and re.search(pattern, each.path)
         ]
 
-    def answer(self, seen: Seen) -> dict[str, Any]:
+    def answer(self, seen: Seen) -> dict[str, Any] | str | bytes:
         """What Google would answer.
 
         Raises:
@@ -123,8 +129,8 @@ class GoogleDouble:
                 raise ApiError(fault.status, fault.message, reason=fault.reason)
         return self._act(seen)
 
-    def _act(self, seen: Seen) -> dict[str, Any]:
-        api = f"{seen.service}.googleapis.com"
+    def _act(self, seen: Seen) -> dict[str, Any] | str | bytes:
+        api = f"{OF_SERVICE.get(seen.service, seen.service)}.googleapis.com"
         if api not in self.project.apis:
             raise disabled(api, NUMBER)
         for service, method, pattern, act in ROUTES:
@@ -150,6 +156,12 @@ def _handler(google: GoogleDouble) -> type[http.server.BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_PATCH(self) -> None:
+            self._answer()
+
+        def do_DELETE(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             parts = urlsplit(self.path)
@@ -160,7 +172,7 @@ def _handler(google: GoogleDouble) -> type[http.server.BaseHTTPRequestHandler]:
                 path=path,
                 query=parse_qs(parts.query),
                 headers={name.lower(): value for name, value in self.headers.items()},
-                body=json.loads(content) if content else None,
+                body=_read(content, self.headers.get("Content-Type", "")),
             )
             try:
                 with google.lock:
@@ -174,9 +186,10 @@ def _handler(google: GoogleDouble) -> type[http.server.BaseHTTPRequestHandler]:
             except Exception as error:  # told, since a lost connection would be tried again
                 traceback.print_exc()
                 status, body = 400, {"error": {"message": f"the double failed: {error!r}"}}
-            written = json.dumps(body).encode()
+            kind = "application/json" if isinstance(body, dict) else "text/plain"
+            written = _written(body)
             self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=UTF-8")
+            self.send_header("Content-Type", f"{kind}; charset=UTF-8")
             self.send_header("Content-Length", str(len(written)))
             self.end_headers()
             with contextlib.suppress(OSError):  # who asked has gone
@@ -186,3 +199,15 @@ def _handler(google: GoogleDouble) -> type[http.server.BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+def _read(content: bytes, content_type: str) -> Any:
+    if content_type.startswith("multipart/"):
+        return form(content, content_type)
+    return json.loads(content) if content else None
+
+
+def _written(body: dict[str, Any] | str | bytes) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else json.dumps(body)).encode()

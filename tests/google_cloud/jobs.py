@@ -16,7 +16,9 @@ from tests.google_cloud.project import Project
 PIPELINES, CUSTOM = "pipelineJobs", "customJobs"
 JOB_ID = re.compile(r"[a-z][-a-z0-9]{0,127}")
 ENDED = re.compile(r"_(SUCCEEDED|FAILED|CANCELLED|EXPIRED)$")
-CONDITION = re.compile(r'(?P<field>labels\.[\w-]+|display_name|state)\s*=\s*"?(?P<value>[^"]*)"?')
+CONDITION = re.compile(
+    r'(?P<field>labels\.[\w-]+|display_name|state|schedule_name)\s*=\s*"?(?P<value>[^"]*)"?'
+)
 PAGE_SIZE = 100
 
 
@@ -86,6 +88,12 @@ class Jobs:
         }
         self._moments[name] = deque(self.plans[kind])
         return self._jobs[name]
+
+    def check(self, body: dict[str, Any]) -> None:
+        """Refuse a PipelineJob, as a schedule of it would be refused."""
+        job = _read(PIPELINES, body)
+        self._check_account(job.get("serviceAccount", ""))
+        _check_pipeline(job)
 
     def get(self, name: str) -> dict[str, Any]:
         """As `get`; before the answer the job goes on by a moment."""
@@ -191,7 +199,9 @@ def _matches(job: dict[str, Any], wanted: str) -> bool:
         if name.startswith("labels."):
             found = job.get("labels", {}).get(name.removeprefix("labels."))
         else:
-            found = job.get("displayName" if name == "display_name" else name)
+            found = job.get(
+                {"display_name": "displayName", "schedule_name": "scheduleName"}.get(name, name)
+            )
         if found != condition["value"]:
             return False
     return True

@@ -27,6 +27,11 @@ ROLES: dict[str, tuple[str, ...]] = {
         "aiplatform.pipelineJobs.create",
         "aiplatform.pipelineJobs.get",
         "aiplatform.pipelineJobs.list",
+        "aiplatform.schedules.create",
+        "aiplatform.schedules.delete",
+        "aiplatform.schedules.get",
+        "aiplatform.schedules.list",
+        "aiplatform.schedules.update",
         "resourcemanager.projects.get",
     ),
     # Of Terraform's module `accounts`.
@@ -35,6 +40,15 @@ ROLES: dict[str, tuple[str, ...]] = {
         "artifactregistry.repositories.downloadArtifacts",
         "artifactregistry.repositories.get",
         "artifactregistry.tags.get",
+        "artifactregistry.versions.get",
+    ),
+    "roles/artifactregistry.writer": (
+        "artifactregistry.repositories.downloadArtifacts",
+        "artifactregistry.repositories.get",
+        "artifactregistry.repositories.uploadArtifacts",
+        "artifactregistry.tags.create",
+        "artifactregistry.tags.get",
+        "artifactregistry.tags.update",
         "artifactregistry.versions.get",
     ),
     "roles/browser": ("resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"),
@@ -67,6 +81,7 @@ PROJECT_ID, NUMBER, REGION, BUCKET = "acme", "123456789", "us-central1", "acme-p
 RUNNER = "pawpetal-runner@acme.iam.gserviceaccount.com"
 SUBMITTER = "user:ann@acme.example"
 REPOSITORY = f"projects/{PROJECT_ID}/locations/{REGION}/repositories/pawpetal"
+SPECS = f"{REPOSITORY}-specs"  # of compiled pipelines
 DIGEST = "sha256:" + 64 * "a"
 APIS = (
     "aiplatform",
@@ -139,6 +154,7 @@ def healthy_project() -> Project:
     project.buckets[BUCKET] = bucket(BUCKET)
     images = ("light", "cpu", "gpu", "tpu")
     project.repositories[REPOSITORY] = {f"pawpetal-{name}": {tag(): DIGEST} for name in images}
+    project.repositories[SPECS] = {}
     project.networks["default"] = {
         "name": "default",
         "peerings": [{"name": "servicenetworking-googleapis-com", "state": "ACTIVE"}],
@@ -154,6 +170,7 @@ def healthy_project() -> Project:
     project.grant(f"buckets/{BUCKET}", "roles/storage.objectUser", runner)
     project.grant(f"buckets/{BUCKET}", "roles/storage.objectViewer", SUBMITTER)
     project.grant(REPOSITORY, "roles/artifactregistry.reader", runner, SUBMITTER)
+    project.grant(SPECS, "roles/artifactregistry.writer", SUBMITTER)
     return project
 
 

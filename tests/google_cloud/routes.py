@@ -29,7 +29,7 @@ class Seen:
     body: Any
 
 
-Act = Callable[..., dict[str, Any]]
+Act = Callable[..., dict[str, Any] | str | bytes]  # JSON, text or a file
 ROUTES: list[tuple[str, str, str, Act]] = []
 
 

@@ -6,7 +6,6 @@ from click.testing import CliRunner
 
 from components.common.errors import InputError
 from pipelines.cli import cli
-from pipelines.cli.run import read_config
 from pipelines.runs import Run, RunFolder, Step, find_run
 from pipelines.specs import parameters, pipeline_names
 
@@ -67,43 +66,6 @@ def test_the_usual_pipeline_needs_no_name_and_dashes_are_as_good_as_underscores(
 def test_an_unknown_pipeline_is_refused_with_the_nearest_one():
     with pytest.raises(InputError, match=r"`pipeline` must be one of .* Did you mean 'retrain'"):
         invoke("run", "--pipeline", "retrian")
-
-
-def test_a_config_file_sets_what_the_options_set(tmp_path):
-    file = tmp_path / "run.yaml"
-    file.write_text("dataset: sample:pets\nepochs: 3\nmin-accuracy: 1\nmirror_averaging: false\n")
-
-    assert read_config(file, "train_and_push") == {
-        "dataset": "sample:pets",
-        "epochs": 3,
-        "min_accuracy": 1.0,
-        "mirror_averaging": False,
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("epoch: 3", "Did you mean 'epochs'?"),
-        ("epochs: three", "`epochs` must be of type int. Received: 'three'"),
-        ("- epochs", "must hold `name: value` lines"),
-        ("epochs: [", "must be YAML"),
-        ("", "must hold `name: value` lines"),
-    ],
-)
-def test_a_config_file_that_cannot_be_meant_is_refused(tmp_path, text, message):
-    file = tmp_path / "run.yaml"
-    file.write_text(text)
-
-    with pytest.raises(InputError) as caught:
-        read_config(file, "train_and_push")
-
-    assert message in str(caught.value)
-
-
-def test_a_missing_config_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="must name a text file that can be read"):
-        read_config(tmp_path / "none.yaml", "train_and_push")
 
 
 def test_the_command_line_wins_over_the_config_file(tmp_path, home):

@@ -37,6 +37,15 @@ def test_a_run_starts_two_images_and_a_third_where_another_trains():
     assert names_for("pawpetal-tpu") == ("pawpetal-cpu", "pawpetal-light", "pawpetal-tpu")
 
 
+def test_image_whose_digest_is_known_is_named_by_it_alone():
+    digests = {"pawpetal-cpu": f"sha256:{64 * 'a'}"}
+
+    assert reference("pawpetal-cpu", "r.example/p", digests) == (
+        f"r.example/p/pawpetal-cpu@sha256:{64 * 'a'}"
+    )
+    assert reference("pawpetal-gpu", "r.example/p", digests) == f"r.example/p/pawpetal-gpu:{tag()}"
+
+
 def test_a_tag_is_the_version_and_a_digest():
     assert re.fullmatch(r"0\.1\.0-[0-9a-f]{12}", tag())
 

@@ -1,6 +1,7 @@
 import pytest
 
 from components.common.errors import InputError, RegistryError
+from components.common.registry import open_registry
 from pipelines.preflight import prepare
 from pipelines.specs import parameters
 from pipelines.targets.local import LocalTarget
@@ -227,6 +228,50 @@ def test_a_first_retraining_has_no_champion_and_starts_anew():
 
     assert prepared["warm_start"] == "champion"
     assert prepared["weights_fingerprint"] == ""
+
+
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory):
+    """A registry in which flowers has a champion."""
+    root = tmp_path_factory.mktemp("registry")
+    uri, folder = f"mlflow:sqlite:///{root}/registry.db", root / "model"
+    folder.mkdir()
+    (folder / "model.keras").write_bytes(b"network")
+    registry = open_registry(uri)
+    labels = {"split": "train 0.7 validation 0.15 test 0.15, seed 0"}
+    version = registry.register("flowers", folder, digest="d", metrics={}, labels=labels)
+    registry.set_alias(version, "champion")
+    return uri
+
+
+def test_a_run_goes_on_from_the_champion_of_now_and_a_schedule_from_that_of_each_time(champion):
+    given = pipeline_arguments("retrain", registry=champion)
+
+    once = prepare_here(given)
+    recurring = prepare(given, LocalTarget(), is_recurring=True)
+
+    assert (once["warm_start"], recurring["warm_start"]) == ("flowers/1", "champion")
+    assert once["weights_fingerprint"].startswith("flowers/1 ")
+    assert once["dataset_fingerprint"]
+    assert (recurring["dataset_fingerprint"], recurring["weights_fingerprint"]) == ("", "")
+    assert recurring["code_version"] == once["code_version"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"epochs": -1}, "`epochs` must be from 0"),
+        ({"dataset": "sample:flower"}, "Did you mean 'sample:flowers'?"),
+        ({"split_seed": 1}, "must be those of the model to go on from"),
+    ],
+)
+def test_arguments_of_a_schedule_are_checked_as_those_of_a_run(champion, changed, message):
+    given = pipeline_arguments("retrain", registry=champion, **changed)
+
+    with pytest.raises(InputError) as caught:
+        prepare(given, LocalTarget(), is_recurring=True)
+
+    assert message in str(caught.value)
 
 
 def test_the_datasets_of_a_curriculum_all_count_for_the_cache():

@@ -11,8 +11,9 @@ import pytest
 from components.common import google_cloud
 from components.common.errors import CloudError
 from components.common.google_cloud import CREDENTIALS_HINT, OVERRIDE, GoogleCloud, endpoint
+from pipelines.specs import PLAIN, spec_path
 from tests.google_cloud.double import GoogleDouble
-from tests.google_cloud.project import RUNNER
+from tests.google_cloud.project import RUNNER, SPECS
 from tests.google_cloud.tokens import TokenServer
 
 JOBS = "projects/acme/locations/us-central1/customJobs"
@@ -143,6 +144,51 @@ def test_an_override_replaces_the_endpoint_of_every_region(monkeypatch):
     monkeypatch.setenv(f"{OVERRIDE}AIPLATFORM", "https://vertex.internal.example/")
 
     assert endpoint("aiplatform", "us-central1") == "https://vertex.internal.example"
+
+
+def upload(cloud: GoogleCloud) -> str:
+    content = spec_path("retrain", PLAIN).read_bytes()
+    fields = {"tags": "v1"}
+    return cloud.upload("kfp", "acme/pawpetal-specs", content, region="us-central1", **fields)
+
+
+def test_a_file_is_uploaded_as_a_form_and_comes_back_as_it_was(google, cloud):
+    package, _, version = upload(cloud).partition("/")
+
+    assert package == "retrain"
+    path = f"acme/pawpetal-specs/retrain/{version}"
+    content = cloud.download("kfp", path, region="us-central1")
+    assert content == spec_path("retrain", PLAIN).read_bytes()
+    assert google.asked("POST", "kfp")[0].body["tags"] == "v1"
+
+
+def test_pipelines_are_at_an_address_of_their_own(monkeypatch):
+    monkeypatch.delenv(f"{OVERRIDE}KFP", raising=False)
+
+    assert endpoint("kfp", "us-central1") == "https://us-central1-kfp.pkg.dev"
+
+
+def test_what_does_the_same_twice_is_asked_again(google, cloud):
+    version = upload(cloud).partition("/")[2]
+    google.fail("artifactregistry PATCH .*/tags/v1", 503)
+    google.fail("artifactregistry PATCH .*/tags/v1", 0, is_done=True)  # the answer is lost
+    name = f"{SPECS}/packages/retrain"
+
+    body = {"version": f"{name}/versions/{version}"}
+    answer = cloud.patch("artifactregistry", f"{name}/tags/v1", body, updateMask="version")
+
+    assert answer["version"] == body["version"]
+    assert len(google.asked("PATCH", "artifactregistry")) == 3
+
+
+def test_deleting_is_asked_again_and_what_is_not_there_is_said(google, cloud):
+    google.fail("artifactregistry DELETE .*", 503)
+
+    with pytest.raises(CloudError) as caught:
+        cloud.delete("artifactregistry", f"{SPECS}/packages/retrain")
+
+    assert caught.value.status == 404
+    assert len(google.asked("DELETE", "artifactregistry")) == 2
 
 
 @pytest.fixture

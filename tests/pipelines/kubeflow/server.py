@@ -9,8 +9,9 @@ A real one cannot run where the tests run. What holds this one to it:
 - What it tells of a run's steps follows a recorded run of 2.16; see `workflow.py`.
 - Forms of errors (gRPC's, and another one for uploads), the log's two doors, which of them the UI's
   server has, and what /healthz tells were read in the sources of kubeflow/pipelines.
-It does not run steps, ask Kubernetes for permissions, or fire recurring runs; ids, page tokens and
-the wording of errors are its own.
+- Recurring runs fire, while a test lets time pass, as `controller.py` says.
+It does not run steps, or ask Kubernetes for permissions; ids, page tokens and the wording of errors
+are its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -34,10 +35,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from kfp_server_api import models
 
 from tests.pipelines.kubeflow import schema, specs
+from tests.pipelines.kubeflow.controller import CronError, RobfigCron, Trigger, next_time
 from tests.pipelines.kubeflow.workflow import Moment, Outcome, Script, task_details
 
 # gRPC's codes and their HTTP status.
 CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 429: 8, 500: 13, 503: 14}
+NOT_ENDED = ("PENDING", "RUNNING", "CANCELING")
+LONGEST_DESCRIPTION = 255  # of a recurring run, in MySQL where an older release made the table
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 200
 PAGE = b"<!doctype html><html><title>Kubeflow Pipelines</title></html>"
 OPERATIONS = {1: "EQUALS", 2: "NOT_EQUALS", 8: "IN", 9: "IS_SUBSTRING"}
@@ -64,6 +68,7 @@ class Fault:
     status: int = 0  # 0 drops the connection
     body: bytes | None = None  # None: an error in the API's form
     after: bool = False  # the request is done first, and only the answer is lost
+    skips: int = 0  # so many that match are done as ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,7 @@ class Store:
     experiments: list[Any] = field(default_factory=list)
     runs: dict[str, StoredRun] = field(default_factory=dict)
     recurring: list[Any] = field(default_factory=list)
+    triggers: dict[str, Trigger] = field(default_factory=dict)  # by id of the recurring run
 
 
 class FakeServer:
@@ -113,6 +119,12 @@ class FakeServer:
         self.keeps_logs = True
         self.version = "2.17.0"
         self.before: Callable[[Seen], None] | None = None  # called ahead of each request
+        self.now: datetime | None = None  # the time, as a test sets it; None: the real one
+        self.looks_every = timedelta(seconds=30)  # the controller of recurring runs
+        self.run_length = timedelta(0)  # of runs that it starts
+        self.tells_due_times = False  # releases after 2.17 do, as `scheduled_at`
+        self.usual_account = "pipeline-runner"
+        self.fired: list[tuple[Any, datetime]] = []  # recurring run, and the time that was due
         self.lock = threading.RLock()
         self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
@@ -132,6 +144,65 @@ class FakeServer:
         """How many requests there were of that method to a path that matches."""
         return sum(each.method == method and bool(re.search(path, each.path)) for each in self.seen)
 
+    def time(self) -> datetime:
+        """The time here."""
+        return self.now or datetime.now(UTC)
+
+    def pass_time(self, until: datetime) -> None:
+        """Let the controller look at recurring runs again and again, up to a moment and in it."""
+        if self.now is None:
+            raise ValueError("Set `now` first.")
+        with self.lock:
+            moment = self.now
+            while (moment := self._next_look(moment)) <= until:
+                self.now = moment
+                self.fire()
+            self.now = until
+
+    def _next_look(self, moment: datetime) -> datetime:
+        every = self.looks_every.total_seconds()
+        return datetime.fromtimestamp((moment.timestamp() // every + 1) * every, UTC)
+
+    def fire(self) -> None:
+        """Start what is due at this moment, one run a recurring run."""
+        now = self.time()
+        for stored in self.store.runs.values():
+            run = stored.run
+            is_over = run.recurring_run_id and run.created_at + self.run_length <= now
+            if is_over and run.state in ("PENDING", "RUNNING"):
+                run.state = "SUCCEEDED"
+        for recurring in self.store.recurring:
+            active = [run for run in self._started(recurring) if run.state in NOT_ENDED]
+            is_full = len(active) >= int(recurring.max_concurrency)
+            if recurring.status != "ENABLED" or is_full:
+                continue
+            trigger = self.store.triggers[recurring.recurring_run_id]
+            due = next_time(recurring, trigger, now)
+            if due and due <= now:
+                trigger.last = due
+                self._start(recurring, due)
+
+    def _started(self, recurring: Any) -> list[Any]:
+        runs = (stored.run for stored in self.store.runs.values())
+        return [run for run in runs if run.recurring_run_id == recurring.recurring_run_id]
+
+    def _start(self, recurring: Any, due: datetime) -> None:
+        parameters = recurring.runtime_config["parameters"]
+        told = self.create_run(
+            Seen(method="", path="", query={}, headers={}),
+            body={
+                "display_name": f"{recurring.display_name}-{len(self.store.runs)}",
+                "experiment_id": recurring.experiment_id,
+                "pipeline_version_reference": recurring.pipeline_version_reference,
+                "runtime_config": {"parameters": parameters},
+                "service_account": recurring.service_account,
+            },
+        )
+        run = self.store.runs[told["run_id"]].run
+        run.recurring_run_id = recurring.recurring_run_id
+        run.scheduled_at = due if self.tells_due_times else run.created_at
+        self.fired.append((recurring, due))
+
     def answer(self, seen: Seen, body: bytes, content_type: str) -> tuple[int, str, bytes]:
         """Answer one request: status, type and content."""
         if self.before:
@@ -148,6 +219,9 @@ class FakeServer:
     def _fault(self, seen: Seen) -> Fault | None:
         for fault in self.faults:
             if fault.times > 0 and re.search(fault.path, f"{seen.method} {seen.path}"):
+                if fault.skips:
+                    fault.skips -= 1
+                    continue
                 fault.times -= 1
                 return fault
         return None
@@ -238,7 +312,7 @@ class FakeServer:
             name=name,
             display_name=name,
             namespace=namespace or None,
-            created_at=_now(),
+            created_at=self.time(),
         )
         self.store.pipelines.append(pipeline)
         return pipeline
@@ -285,7 +359,7 @@ class FakeServer:
             name=name,
             display_name=name,
             description=description,
-            created_at=_now(),
+            created_at=self.time(),
             pipeline_spec=parsed.as_json,
         )
         self.store.versions.append(version)
@@ -316,7 +390,7 @@ class FakeServer:
             display_name=name,
             description=body.get("description"),
             namespace=namespace or None,
-            created_at=_now(),
+            created_at=self.time(),
             storage_state="AVAILABLE",
         )
         self.store.experiments.append(experiment)
@@ -359,8 +433,8 @@ class FakeServer:
             else None,
             pipeline_spec=body.get("pipeline_spec"),
             runtime_config=models.V2beta1RuntimeConfig(**body.get("runtime_config", {})),
-            service_account=body.get("service_account") or "pipeline-runner",
-            created_at=_now(),
+            service_account=body.get("service_account") or self.usual_account,
+            created_at=self.time(),
             state="PENDING",
         )
         workflow = f"{parsed.spec.pipeline_info.name}-{run.run_id[:5]}"
@@ -424,27 +498,39 @@ class FakeServer:
             raise ApiError(400, "Max concurrency of a recurring run must be from 1 to 10")
         _check_trigger(body.get("trigger", {}))
         known = {name: body[name] for name in ("display_name", "description") if name in body}
+        if len(known.get("description", "")) > LONGEST_DESCRIPTION:
+            raise ApiError(500, "Error 1406: Data too long for column 'Description' at row 1")
+        experiment = _find(self.store.experiments, "experiment_id", body["experiment_id"])
         recurring = models.V2beta1RecurringRun(
             recurring_run_id=_new_id(),
             **known,
+            namespace=experiment.namespace,
+            service_account=body.get("service_account") or self.usual_account,
             experiment_id=body["experiment_id"],
             max_concurrency=str(body["max_concurrency"]),
             no_catchup=body.get("no_catchup"),
             trigger=body["trigger"],
             mode=body.get("mode", "MODE_UNSPECIFIED"),
             status="ENABLED" if body.get("mode") == "ENABLE" else "DISABLED",
-            created_at=_now(),
-            updated_at=_now(),
-            runtime_config=body.get("runtime_config"),
+            created_at=self.time(),
+            updated_at=self.time(),
+            runtime_config=_as_go(body.get("runtime_config")),
             pipeline_version_reference=body.get("pipeline_version_reference"),
         )
         self.store.recurring.append(recurring)
+        self.store.triggers[recurring.recurring_run_id] = Trigger()
         return schema.to_json(recurring)
 
     def list_recurring(self, seen: Seen) -> Any:
-        return _page(
-            seen, self.store.recurring, "recurring_runs", models.V2beta1ListRecurringRunsResponse
-        )
+        namespace, experiment = seen.query.get("namespace", ""), seen.query.get("experiment_id")
+        self._check_namespace(namespace, needed=not experiment)
+        found = [
+            each
+            for each in self.store.recurring
+            if (experiment or each.experiment_id) == each.experiment_id
+            and (namespace or each.namespace or "") == (each.namespace or "")
+        ]
+        return _page(seen, found, "recurring_runs", models.V2beta1ListRecurringRunsResponse)
 
     def get_recurring(self, seen: Seen, recurring_id: str) -> Any:
         return schema.to_json(_find(self.store.recurring, "recurring_run_id", recurring_id))
@@ -453,11 +539,16 @@ class FakeServer:
         recurring = _find(self.store.recurring, "recurring_run_id", recurring_id)
         recurring.mode = action.upper()
         recurring.status = f"{action.upper()}D"
-        recurring.updated_at = _now()
+        recurring.updated_at = self.time()
         return {}
 
     def delete_recurring(self, seen: Seen, recurring_id: str) -> Any:
-        self.store.recurring.remove(_find(self.store.recurring, "recurring_run_id", recurring_id))
+        """Delete it and, since it owns them, the workflows of its runs."""
+        recurring = _find(self.store.recurring, "recurring_run_id", recurring_id)
+        self.store.recurring.remove(recurring)
+        for run in self._started(recurring):
+            if run.state in NOT_ENDED:
+                run.state = "FAILED"
         return {}
 
 
@@ -505,10 +596,11 @@ def _content(handler: str, body: bytes, content_type: str) -> dict[str, Any]:
 
 def _check_trigger(trigger: dict[str, Any]) -> None:
     cron = trigger.get("cron_schedule", {}).get("cron")
-    if cron is not None and len(cron.split()) != 6:
-        raise ApiError(
-            400, f"Schedule cron is not a supported format. Expected 6 fields, found {cron!r}"
-        )
+    if cron is not None:
+        try:
+            RobfigCron(cron)
+        except CronError as error:
+            raise ApiError(400, f"Schedule cron is not a supported format. {error}") from error
     interval = trigger.get("periodic_schedule", {}).get("interval_second")
     if interval is not None and int(interval) < 1:
         raise ApiError(400, f"Found invalid period schedule interval {interval}")
@@ -547,6 +639,8 @@ def _is_wanted(each: Any, text: str) -> bool:
         operation = OPERATIONS.get(fields["operation"], fields["operation"])
         schema.check({**fields, "operation": operation}, "V2beta1Predicate")
         value, wanted = getattr(each, fields["key"]), fields.get("string_value", "")
+        if operation == "IN" and value not in fields["string_values"]["values"]:
+            return False
         if operation == "EQUALS" and value != wanted:
             return False
         if operation == "IS_SUBSTRING" and wanted not in value:
@@ -561,12 +655,17 @@ def _find(found: list[Any], key: str, value: str) -> Any:
     raise ApiError(404, f"ResourceNotFoundError: {key} {value} not found")
 
 
+def _as_go(value: Any) -> Any:
+    """JSON as Go's protobuf writes it again, which knows one kind of number."""
+    if isinstance(value, dict):
+        return {key: _as_go(each) for key, each in value.items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 def _new_id() -> str:
     return str(uuid.uuid4())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _handler(server: FakeServer) -> type[http.server.BaseHTTPRequestHandler]:

@@ -1,0 +1,1 @@
+"""Carries compiled specs to where they run, and knows what is there."""

@@ -28,6 +28,7 @@ module "accounts" {
   project_id = var.project_id
   bucket     = module.bucket.name
   images     = module.registries.images
+  specs      = module.registries.specs
   submitters = var.submitters
   depends_on = [module.apis]
 }

@@ -25,6 +25,11 @@ output "submitter" {
   value       = module.accounts.submitter
 }
 
+output "bucket" {
+  description = "Name of the bucket."
+  value       = module.bucket.name
+}
+
 output "images" {
   description = "Repository of the images."
   value       = module.registries.images

@@ -8,7 +8,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
+from pipelines.deploy.vertex import DEPLOYED
+from pipelines.deploy.vertex import FOLDER as LOG
 from pipelines.google_cloud.permissions import APIS, NEEDS
 
 from .conftest import ROOT
@@ -18,6 +21,7 @@ hcl2 = pytest.importorskip("hcl2", reason="python-hcl2 reads the Terraform files
 FOLDER = ROOT / "infra" / "terraform"
 FILES = sorted(FOLDER.rglob("*.tf"))
 TABLE = ROOT / "docs" / "terraform.md"
+WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").glob("*.yaml")}
 PLACES = {
     "google_project_iam_member": "project",
     "google_storage_bucket_iam_member": "bucket",
@@ -27,7 +31,7 @@ PLACES = {
 REPOSITORIES = {"images": "pawpetal", "specs": "pawpetal-specs"}
 OTHERS = {
     "each.value": "people",
-    "local.github": "GitHub's jobs",
+    "workload_identity_pool.github": "GitHub's jobs",
     "[kubeflow/pipeline-runner]": "steps in the cluster",
 }
 EVERYBODY = ("allUsers", "allAuthenticatedUsers")
@@ -134,15 +138,54 @@ def test_only_runs_and_checkpoints_expire():
     }
 
 
-def test_only_one_repository_and_branch_may_log_in():
+def test_what_is_deployed_is_never_cleaned_up():
+    images, specs = _kept("images"), _kept("specs")
+
+    assert {"condition": [{"tag_state": "TAGGED", "tag_prefixes": [DEPLOYED]}]} in specs
+    # An image is there three times: itself, its signature, the list of what is in it.
+    assert {"most_recent_versions": [{"keep_count": 60}]} in images
+    assert {"most_recent_versions": [{"keep_count": 20}]} in specs
+
+
+def test_only_releases_of_one_repository_may_log_in():
     text = (FOLDER / "modules/ci/main.tf").read_text()
     condition = re.search(r'join\(" && ", \[(.*?)\]\)', text, re.DOTALL)[1]
 
-    assert re.findall(r"assertion\.(\w+) == '\S*\$\{var\.(\w+)\}'", condition) == [
-        ("repository", "repository"),
-        ("repository_id", "repository_id"),
-        ("ref", "branch"),
+    assert re.findall(r'"(.+)"', condition) == [
+        "assertion.repository == '${var.repository}'",
+        "assertion.repository_id == '${var.repository_id}'",
+        "assertion.environment == '${var.environment}'",
+        "assertion.ref.startsWith('refs/tags/${var.tag_prefix}')",
     ]
+
+
+def test_the_workflows_have_the_environment_and_the_tags_that_google_cloud_trusts():
+    variables = _parse(FOLDER / "modules/ci/variables.tf")["variable"]
+    usual = {name: body.get("default") for each in variables for name, body in each.items()}
+    read = {name: yaml.safe_load(path.read_text()) for name, path in WORKFLOWS.items()}
+    jobs = [job for workflow in read.values() for job in workflow["jobs"].values()]
+
+    assert {job["environment"] for job in jobs if "environment" in job} == {usual["environment"]}
+    # YAML takes the key `on` for true.
+    assert read["release"][True] == {"push": {"tags": [f"{usual['tag_prefix']}*"]}}
+
+
+def test_ci_may_write_where_the_log_of_deployments_is_and_nowhere_else_in_the_bucket():
+    text = (FOLDER / "modules/ci/deploy.tf").read_text()
+
+    assert re.findall(r"expression = .*/objects/(.+?)'", text) == [f"{LOG}/"]
+    roles = {role for account, role, on in _grants() if (account, on) == ("pawpetal-ci", "bucket")}
+    assert roles == {"roles/storage.objectCreator", "roles/storage.objectViewer"}
+
+
+def test_every_variable_that_the_workflows_need_for_google_cloud_is_printed():
+    outputs = _parse(FOLDER / "examples/full/outputs.tf")["output"]
+    (printed,) = [each["github_variables"] for each in outputs if "github_variables" in each]
+    texts = [path.read_text() for path in WORKFLOWS.values()]
+    asked = {name for text in texts for name in re.findall(r"\bvars\.(\w+)", text)}
+
+    needed = {name for name in asked if name.startswith("GOOGLE_")} | {"IMAGE_REGISTRY"}
+    assert set(printed["value"]) == needed
 
 
 def test_the_command_that_is_printed_names_all_of_it():
@@ -264,6 +307,17 @@ def _dangers(parsed):
         if kind.startswith("google_project_iam") and body.get("role") in TOO_WIDE:
             found.append(f"{name} holds in the whole project")
     return found
+
+
+def _kept(name):
+    """What a registry's cleanup policies keep, whatever the others delete."""
+    parsed = _parse(FOLDER / "modules/registries/main.tf")
+    (registry,) = [body for _, each, body in _resources(parsed) if each == name]
+    keeping = [each for each in registry["cleanup_policies"] if each["action"] == "KEEP"]
+    return [
+        {key: each[key] for key in ("condition", "most_recent_versions") if key in each}
+        for each in keeping
+    ]
 
 
 def _resource(module, kind):

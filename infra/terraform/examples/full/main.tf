@@ -33,7 +33,8 @@ module "ci" {
   project_id    = var.project_id
   repository    = var.repository
   repository_id = var.repository_id
-  submitter     = module.pawpetal.submitter
+  runner        = module.pawpetal.runner
+  bucket        = module.pawpetal.bucket
   images        = module.pawpetal.images
   specs         = module.pawpetal.specs
   depends_on    = [module.pawpetal]

@@ -8,12 +8,16 @@ output "run_command" {
   value       = module.pawpetal.run_command
 }
 
-output "ci" {
-  description = "What google-github-actions/auth takes: `service_account` is `publisher` to publish, `submitter` to start a run."
+output "github_variables" {
+  description = "What the workflows ask for: gh variable set NAME --body VALUE, for each."
   value = {
-    workload_identity_provider = module.ci.workload_identity_provider
-    publisher                  = module.ci.email
-    submitter                  = module.pawpetal.submitter.email
+    GOOGLE_CLOUD_BUCKET               = module.pawpetal.bucket
+    GOOGLE_CLOUD_PROJECT              = var.project_id
+    GOOGLE_CLOUD_REGION               = var.region
+    GOOGLE_RUNNER                     = module.pawpetal.runner.email
+    GOOGLE_SERVICE_ACCOUNT            = module.ci.email
+    GOOGLE_WORKLOAD_IDENTITY_PROVIDER = module.ci.workload_identity_provider
+    IMAGE_REGISTRY                    = module.pawpetal.images.url
   }
 }
 

@@ -15,7 +15,7 @@ variable "submitters" {
 }
 
 variable "repository" {
-  description = "GitHub repository that publishes and starts runs, as OWNER/NAME."
+  description = "GitHub repository that releases, as OWNER/NAME."
   type        = string
 }
 

@@ -1,5 +1,7 @@
 # pipelineJobs.create, pipelineJobs.get, pipelineJobs.cancel: start a run, follow it, end it.
-# models.get, models.list: the champion, and what `pawpetal models` shows.
+# schedules.list, schedules.create, schedules.patch, schedules.pause, schedules.resume,
+# schedules.delete: `pawpetal schedule`. models.get, models.list: the champion, and what
+# `pawpetal models` shows.
 resource "google_project_iam_member" "submitter_vertex" {
   project = var.project_id
   role    = "roles/aiplatform.user"
@@ -18,6 +20,15 @@ resource "google_artifact_registry_repository_iam_member" "submitter_images" {
   project    = var.images.project
   location   = var.images.location
   repository = var.images.name
+  role       = "roles/artifactregistry.reader"
+  member     = google_service_account.submitter.member
+}
+
+# GET of REGION-kfp.pkg.dev: the deployed spec that a schedule is to start.
+resource "google_artifact_registry_repository_iam_member" "submitter_specs" {
+  project    = var.specs.project
+  location   = var.specs.location
+  repository = var.specs.name
   role       = "roles/artifactregistry.reader"
   member     = google_service_account.submitter.member
 }

@@ -13,6 +13,11 @@ variable "images" {
   type        = object({ project = string, location = string, name = string })
 }
 
+variable "specs" {
+  description = "Repository of the compiled specs."
+  type        = object({ project = string, location = string, name = string })
+}
+
 variable "submitters" {
   description = "People who may act as the submitter, e.g. [\"group:vision@example.com\"]."
   type        = list(string)

@@ -4,6 +4,6 @@ output "workload_identity_provider" {
 }
 
 output "email" {
-  description = "Account that publishes."
+  description = "Account that publishes and deploys."
   value       = google_service_account.ci.email
 }

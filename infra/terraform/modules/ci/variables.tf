@@ -23,15 +23,26 @@ variable "repository_id" {
   }
 }
 
-variable "branch" {
-  description = "Branch whose jobs are trusted; pull requests are not."
+variable "environment" {
+  description = "Environment of GitHub whose jobs are trusted: give it reviewers, and let only release tags use it."
   type        = string
-  default     = "main"
+  default     = "release"
 }
 
-variable "submitter" {
-  description = "Account that starts runs."
+variable "tag_prefix" {
+  description = "How the tags of releases begin; jobs of branches and pull requests are not trusted."
+  type        = string
+  default     = "v"
+}
+
+variable "runner" {
+  description = "Account that the steps run as."
   type        = object({ name = string })
+}
+
+variable "bucket" {
+  description = "Name of the bucket, which holds the log of deployments."
+  type        = string
 }
 
 variable "images" {

@@ -16,12 +16,14 @@ resource "google_artifact_registry_repository" "images" {
       older_than = "${var.image_days}d"
     }
   }
-  # A policy that keeps wins over one that deletes.
+  # A policy that keeps wins over one that deletes. Signature and list of contents are versions, too:
+  # these are twenty releases. Specs name images by digest, which no tag says to keep: so there are many,
+  # and long. They share their layers, so most cost a megabyte.
   cleanup_policies {
     id     = "keep-recent"
     action = "KEEP"
     most_recent_versions {
-      keep_count = 5
+      keep_count = 60
     }
   }
 }
@@ -46,7 +48,16 @@ resource "google_artifact_registry_repository" "specs" {
     id     = "keep-recent"
     action = "KEEP"
     most_recent_versions {
-      keep_count = 5
+      keep_count = 20
+    }
+  }
+  # What schedules start, however old. `pawpetal deploy` moves this tag to what is current.
+  cleanup_policies {
+    id     = "keep-deployed"
+    action = "KEEP"
+    condition {
+      tag_state    = "TAGGED"
+      tag_prefixes = ["deployed"]
     }
   }
 }

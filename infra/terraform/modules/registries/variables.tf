@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "image_days" {
-  description = "Days that images and specs are kept; the 5 newest of each name stay longer."
+  description = "Days that images and specs are kept; those of the 20 newest releases, and the specs that are deployed, stay longer."
   type        = number
-  default     = 90
+  default     = 365
 }

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.common.errors import InputError
-from pipelines.cli.targets import KUBEFLOW, VERTEX, make_target, target_options
+from pipelines.cli.targets import target_options
+from pipelines.targets.options import KUBEFLOW, VERTEX, make_target
 
 if TYPE_CHECKING:
     from pipelines.deploy.deploy import Outcome, SmokeRun

@@ -7,16 +7,7 @@ from typing import Any
 
 import click
 
-from pipelines.targets.options import (
-    DOCKER,
-    KUBEFLOW,
-    LOCAL,
-    OPTIONS,
-    VERTEX,
-    make_target,
-)
-
-__all__ = ["KUBEFLOW", "LOCAL", "OPTIONS", "VERTEX", "make_target", "target_options"]
+from pipelines.targets.options import DOCKER, KUBEFLOW, LOCAL, OPTIONS, VERTEX
 
 
 def target_options(
